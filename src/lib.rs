@@ -1,0 +1,70 @@
+//! Rich, real-time web apps without a front end.
+//!
+//! A page is a Rust type: typed state on the server, HTML made from it, and what people do to it. Browsers get HTML first, which works
+//! without scripts, and small patches over a WebSocket after. Start with [`Page`] and [`Live`], or with the examples.
+//!
+//! ```
+//! use mizu::prelude::*;
+//!
+//! struct Counter;
+//!
+//! impl Page for Counter {
+//!     type State = i64;
+//!     type Message = ();
+//!
+//!     async fn mount(&self, _cx: &mut Ctx<Self>) -> Result<i64> { Ok(0) }
+//!
+//!     fn render(&self, view: &View<i64>) -> Markup {
+//!         html! {
+//!             button id="inc" form="lv" name="lv" value="inc" { "+" }
+//!             (view.region("count", || html! { "Count: " (**view) }))
+//!         }
+//!     }
+//!
+//!     async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<i64>, _event: Event) -> Result {
+//!         session.state += 1;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let app = Router::new().route("/counter", mizu::page(Counter));
+//! let mut page = mizu::testing::TestApp::new(app).open("/counter").await;
+//! page.click("#inc").await;
+//! assert_eq!(page.text("#count"), "Count: 1");
+//! # });
+//! ```
+//!
+//! # Layers
+//!
+//! | module | what it does | what it must not know |
+//! |---|---|---|
+//! | [`live`] | moves messages: connections, topics, limits | what is in them |
+//! | `page` (flat in this crate's root) | pages: state, rendering, patches, sessions | sockets |
+//!
+//! # Features
+//!
+//! | feature | adds | on by default |
+//! |---|---|---|
+//! | `testing` | [`testing`]: drive pages in memory, by CSS selectors | no |
+
+pub mod assets;
+pub mod live;
+mod page;
+
+pub use page::*;
+
+/// Values for the `data-lv-*` attributes in templates.
+pub mod lv {
+    pub use crate::page::event_name as event;
+}
+
+/// All that an app with pages usually needs.
+pub mod prelude {
+    pub use axum::Router;
+    pub use maud::{Markup, html};
+    pub use serde::{Deserialize, Serialize};
+
+    pub use crate::page::{Ctx, Error, Event, Flash, Live, Page, Result, Session, View};
+    pub use crate::{live, lv};
+}

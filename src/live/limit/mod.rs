@@ -1,0 +1,11 @@
+//! How much a client may do.
+
+mod bucket;
+mod keyed;
+mod limits;
+
+pub use self::{
+    bucket::{Rate, RetryAfter, TokenBucket},
+    keyed::KeyedLimiter,
+    limits::Limits,
+};
