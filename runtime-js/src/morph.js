@@ -1,0 +1,96 @@
+/**
+ * Turns an element into what the server rendered, touching only what differs.
+ *
+ * The HTML is parsed in an inert document, inside a copy of the element that will hold it: rows parse in a table body,
+ * circles in an SVG, images don't load and scripts are marked as already run. Old and new are then matched by idiomorph
+ * (by ids, then by position). What belongs to the user is kept by `Fields` and `Toggles`, what waits for an answer by `Waiting`, and
+ * a subtree under `data-lv-ignore` isn't looked at. When both trees are equal, not one node is touched.
+ */
+import { Idiomorph } from "idiomorph";
+import { IGNORE } from "./constants.js";
+
+export class Morph {
+  #fields;
+  #toggles;
+  #waiting;
+  #inert = document.implementation.createHTMLDocument("");
+
+  /** @param {import("./fields.js").Fields} fields @param {import("./toggles.js").Toggles} toggles @param {import("./waiting.js").Waiting} waiting */
+  constructor(fields, toggles, waiting) {
+    this.#fields = fields;
+    this.#toggles = toggles;
+    this.#waiting = waiting;
+  }
+
+  /** Replaces what is inside `element`. @param {Element} element @param {string} html */
+  inner(element, html) {
+    const next = this.#inert.importNode(element, false);
+    next.innerHTML = html;
+    this.#morph(element, next);
+  }
+
+  /** Replaces `element` itself. @param {Element} element @param {string} html of one element */
+  outer(element, html) {
+    const context = this.#inert.importNode(/** @type {Element} */ (element.parentNode), false);
+    context.innerHTML = html;
+    if (context.firstElementChild) this.#morph(element, context.firstElementChild);
+  }
+
+  /** @param {Element} old @param {Element} next */
+  #morph(old, next) {
+    const parent = /** @type {Element} */ (old.parentNode);
+    const equal = old.isEqualNode(next);
+    if (!equal) {
+      // A parent keeps idiomorph from moving the new tree into this document, where it would come alive.
+      if (!next.parentNode) this.#inert.createElement("div").append(next);
+      const restore = rememberFocus();
+      Idiomorph.morph(old, next, { morphStyle: "outerHTML", restoreFocus: false, callbacks: this.#callbacks() });
+      restore();
+    }
+    this.#toggles.learn(old.isConnected ? old : parent, equal);
+  }
+
+  #callbacks() {
+    /** @type {Map<Node, () => void>} */
+    const after = new Map();
+    return {
+      /** @param {Node} old @param {Node} next */
+      beforeNodeMorphed: (old, next) => {
+        if (!(old instanceof Element && next instanceof Element)) return true;
+        if (old.hasAttribute(IGNORE) || isEditing(old)) return false;
+        this.#waiting.carry(old, next);
+        this.#toggles.sync(old, next);
+        const rest = this.#fields.sync(old, next);
+        if (rest) after.set(old, rest);
+        return true;
+      },
+      /** @param {Node} old */
+      afterNodeMorphed: (old) => after.get(old)?.(),
+      /** @param {string} name @param {Element} element */
+      beforeAttributeUpdated: (name, element) => !this.#fields.owns(name, element),
+    };
+  }
+}
+
+/** The user is writing in this rich text. @param {Element} element */
+function isEditing(element) {
+  return element instanceof HTMLElement && element.isContentEditable && element.contains(document.activeElement);
+}
+
+/**
+ * Moves take focus and selection away in some browsers, whatever is done to keep the focused element in place.
+ *
+ * @returns {() => void} puts both back, if they got lost and the element is still there
+ */
+function rememberFocus() {
+  const active = document.activeElement;
+  const text = active instanceof HTMLInputElement || active instanceof HTMLTextAreaElement ? active : null;
+  const selection = text && /** @type {const} */ ([text.selectionStart, text.selectionEnd, text.selectionDirection ?? undefined]);
+  return () => {
+    if (!(active instanceof HTMLElement) || !active.isConnected || active === document.body) return;
+    if (document.activeElement !== active) active.focus({ preventScroll: true });
+    // Inputs without a selection (numbers, e-mail) answer null.
+    if (!text || !selection || selection[0] === null) return;
+    if (text.selectionStart !== selection[0] || text.selectionEnd !== selection[1]) text.setSelectionRange(...selection);
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Applies what the server sends for a page: regions, title, commands, all of one frame in one turn, so that nobody
+ * sees half of it. A region that is not here, or is written in a way that this client doesn't know, is asked for whole.
+ */
+import { INNER, OUTER, ROOT_ID } from "./constants.js";
+import { list } from "./frame.js";
+
+/** @typedef {import("./msgpack.js").Value} Value */
+
+export class Patcher {
+  #root;
+  #morph;
+  #navigator;
+  #debug;
+  /** True while the document changes by our own hand: focus that moves now was not moved by the user. */
+  busy = false;
+
+  /**
+   * @param {Element} root @param {import("./morph.js").Morph} morph
+   * @param {import("./navigator.js").Navigator} navigator @param {import("./debug.js").Debug} debug
+   */
+  constructor(root, morph, navigator, debug) {
+    this.#root = root;
+    this.#morph = morph;
+    this.#navigator = navigator;
+    this.#debug = debug;
+  }
+
+  /**
+   * @param {Value | undefined} regions @param {Value | undefined} title @param {Value | undefined} commands
+   * @returns {string[]} the regions to ask for
+   */
+  apply(regions, title, commands) {
+    /** @type {Set<string>} */
+    const missing = new Set();
+    this.busy = true;
+    try {
+      for (const region of list(regions)) {
+        const [id, kind, html] = list(region);
+        const unknown = this.#region(String(id), kind, html);
+        if (unknown) missing.add(unknown);
+      }
+    } finally {
+      this.busy = false;
+    }
+    if (typeof title === "string" && title !== document.title) document.title = title;
+    this.run(commands);
+    return [...missing];
+  }
+
+  /** @param {Value | undefined} commands names with their arguments; unknown ones are for newer clients */
+  run(commands) {
+    for (const command of list(commands)) {
+      const [name, ...args] = list(command);
+      const first = String(args[0]);
+      if (name === "redirect") this.#navigator.go(first, args[1] === true);
+      else if (name === "title") document.title = first;
+      else if (name === "debug") this.#debug.note(args[0]);
+      else if (name === "focus") this.#focus(first);
+    }
+  }
+
+  /** @param {string} id @param {Value | undefined} kind @param {Value | undefined} html @returns {string | undefined} the region to ask for instead */
+  #region(id, kind, html) {
+    const element = document.getElementById(id);
+    // What is not here can't be asked for alone: where it belongs is not here either.
+    if (!element || !this.#root.contains(element)) return ROOT_ID;
+    if (typeof html !== "string") return id;
+    if (kind === INNER) this.#morph.inner(element, html);
+    else if (kind === OUTER) this.#morph.outer(element, html);
+    else return id;
+  }
+
+  /** @param {string} selector */
+  #focus(selector) {
+    const element = document.querySelector(selector);
+    if (element instanceof HTMLElement) element.focus();
+  }
+}

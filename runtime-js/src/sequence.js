@@ -1,0 +1,62 @@
+/**
+ * The patches of a session, which are numbered. One that was applied before is passed over. One that leaves a gap, or
+ * that can't be applied, makes the client ask for regions whole; when that doesn't help either, it gives up.
+ */
+import { ROOT_ID } from "./constants.js";
+
+/** @typedef {import("./msgpack.js").Value} Value */
+
+/** Questions for whole regions in a row. */
+const MAX_ASKED = 3;
+
+export class Sequence {
+  #patcher;
+  #debug;
+  #ask;
+  #giveUp;
+  #asked = 0;
+  /** The number of the patch that was applied last. */
+  seen = 0;
+
+  /**
+   * @param {import("./patch.js").Patcher} patcher @param {import("./debug.js").Debug} debug
+   * @param {(ids: string[]) => void} ask for regions @param {(ids: string[]) => void} giveUp
+   */
+  constructor(patcher, debug, ask, giveUp) {
+    this.#patcher = patcher;
+    this.#debug = debug;
+    this.#ask = ask;
+    this.#giveUp = giveUp;
+  }
+
+  /** The patch of a join, whatever its number: from here on the server counts from `seq`. @param {Value | undefined} patch @param {number} seq */
+  begin(patch, seq) {
+    this.#asked = 0;
+    if (Array.isArray(patch)) this.#apply(patch, false);
+    this.seen = seq;
+  }
+
+  /** The next patch, if it is one. @param {Value | undefined} patch */
+  next(patch) {
+    if (!Array.isArray(patch)) return;
+    const seq = Number(patch[0]);
+    if (seq <= this.seen) return;
+    const gap = seq !== this.seen + 1;
+    this.seen = seq;
+    this.#apply(patch, gap);
+  }
+
+  /** @param {Value[]} patch @param {boolean} gap before it */
+  #apply([, regions, title, commands], gap) {
+    let missing = [ROOT_ID];
+    try {
+      const unknown = this.#patcher.apply(regions, title, commands);
+      if (!gap) missing = unknown;
+    } catch (error) {
+      this.#debug.error("patch", error);
+    }
+    if (!missing.length) this.#asked = 0;
+    else if (++this.#asked > MAX_ASKED) this.#giveUp(missing);
+    else this.#ask(missing);
+  }
+}
