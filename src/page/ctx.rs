@@ -1,0 +1,291 @@
+//! What a page's callbacks can do besides changing their state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::app::Live;
+use super::asked::Asked;
+use super::definition::Page;
+use super::effects::{Effects, TaskHandle, TimerHandle};
+use super::error::{Error, Result};
+use super::identity::{Identity, UserError, Who};
+use super::mailbox::{Mailbox, Receive};
+use super::publish;
+use super::subscribed::Subscribed;
+use super::token::SessionId;
+use super::wire::Command;
+use crate::live::Subscription;
+
+/// What a callback is given besides the session: subscriptions, timers, tasks, the request.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use mizu::prelude::*;
+///
+/// struct Clock;
+///
+/// enum Msg { Tick, Said(String) }
+///
+/// impl Page for Clock {
+///     type State = Vec<String>;
+///     type Message = Msg;
+///
+///     async fn mount(&self, cx: &mut Ctx<Self>) -> Result<Vec<String>> {
+///         cx.subscribe("hall", Msg::Said).await?;
+///         cx.every(Duration::from_secs(1), || Msg::Tick);
+///         Ok(Vec::new())
+///     }
+///
+///     fn render(&self, view: &View<Vec<String>>) -> Markup {
+///         html! { @for line in view.iter() { p { (line) } } }
+///     }
+///
+///     async fn info(&self, _cx: &mut Ctx<Self>, session: &mut Session<Vec<String>>, message: Msg) -> Result {
+///         session.state.push(match message {
+///             Msg::Tick => "tick".to_owned(),
+///             Msg::Said(text) => text,
+///         });
+///         Ok(())
+///     }
+/// }
+/// ```
+pub struct Ctx<P: Page> {
+    live: Live,
+    session: SessionId,
+    who: Who,
+    mailbox: Arc<Mailbox<P::Message>>,
+    subscriptions: Vec<Subscription>,
+    pub(crate) effects: Effects<P::Message>,
+    pub(crate) commands: Vec<Command>,
+    redirect: Option<String>,
+    asked: Option<Box<Asked>>,
+}
+
+impl<P: Page> Ctx<P> {
+    pub(crate) fn new(live: Live, session: SessionId, who: Who, asked: Asked) -> Self {
+        let mailbox = Arc::new(Mailbox::new(live.settings().mailbox));
+        let asked = Some(Box::new(asked));
+        let (subscriptions, commands) = (Vec::new(), Vec::new());
+        Self {
+            live,
+            session,
+            who,
+            mailbox,
+            subscriptions,
+            effects: Effects::default(),
+            commands,
+            redirect: None,
+            asked,
+        }
+    }
+
+    /// The server this page belongs to: to publish from, or to hand to a task.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// What names this session; it stays the same through reconnects.
+    pub fn session_id(&self) -> SessionId {
+        self.session
+    }
+
+    /// The identity this session belongs to.
+    ///
+    /// # Errors
+    ///
+    /// When the app's identity is of another type, or none is configured.
+    pub fn user<I: Identity>(&self) -> Result<&I, UserError> {
+        self.who.require()
+    }
+
+    /// Runs any axum extractor that needs no router state on the request at hand: path, query, headers, extensions.
+    ///
+    /// # Errors
+    ///
+    /// Outside `mount` and `params` there is no request. What the extractor refuses becomes an error of the status it answers with.
+    ///
+    /// ```
+    /// use axum::extract::Path;
+    /// use mizu::prelude::*;
+    /// # struct Room;
+    /// # impl Page for Room {
+    /// #     type State = String;
+    /// #     type Message = ();
+    /// async fn mount(&self, cx: &mut Ctx<Self>) -> Result<String> {
+    ///     let Path(name) = cx.extract::<Path<String>>().await?;
+    ///     Ok(name)
+    /// }
+    /// #     fn render(&self, view: &View<String>) -> Markup { html! { p { (view.as_str()) } } }
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let app = mizu::testing::TestApp::new(Router::new().route("/rooms/{name}", mizu::page(Room)));
+    /// # assert_eq!(app.open("/rooms/tea").await.text("p"), "tea");
+    /// # });
+    /// ```
+    pub async fn extract<E: FromRequestParts<()>>(&mut self) -> Result<E> {
+        let asked = self.asked.as_mut().ok_or(NoRequest)?;
+        E::from_request_parts(&mut asked.parts, &()).await.map_err(refused)
+    }
+
+    /// Runs any axum extractor on the request at hand, with the router's state of type `S`.
+    ///
+    /// # Errors
+    ///
+    /// As [`extract`](Self::extract), and when the router's state is of another type.
+    ///
+    /// ```
+    /// use axum::extract::State;
+    /// use mizu::prelude::*;
+    /// # struct Home;
+    /// # impl Page for Home {
+    /// #     type State = String;
+    /// #     type Message = ();
+    /// async fn mount(&self, cx: &mut Ctx<Self>) -> Result<String> {
+    ///     let State(name) = cx.extract_with::<State<String>, String>().await?;
+    ///     Ok(name)
+    /// }
+    /// #     fn render(&self, view: &View<String>) -> Markup { html! { p { (view.as_str()) } } }
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let app = Router::new().route("/", mizu::page(Home)).with_state("Tea shop".to_owned());
+    /// # assert_eq!(mizu::testing::TestApp::new(app).open("/").await.text("p"), "Tea shop");
+    /// # });
+    /// ```
+    pub async fn extract_with<E: FromRequestParts<S>, S: Send + Sync + 'static>(&mut self) -> Result<E> {
+        let Asked { parts, state } = &mut **self.asked.as_mut().ok_or(NoRequest)?;
+        let state = state.downcast_ref::<S>().ok_or(OtherState { wanted: std::any::type_name::<S>() })?;
+        E::from_request_parts(parts, state).await.map_err(refused)
+    }
+
+    /// Receives what is published to a topic, as a message of this page. Acts at once: what is read afterwards misses nothing.
+    ///
+    /// What is published is decoded once and cloned for each session; with an `Arc<T>` the sessions share it.
+    /// Something of another type than `T` under the same topic is logged and passed over.
+    ///
+    /// # Errors
+    ///
+    /// When the topic is empty or too long, or the pub/sub adapter cannot be reached.
+    pub async fn subscribe<T, F>(&mut self, topic: impl AsRef<str>, into: F) -> Result
+    where
+        T: DeserializeOwned + Clone + Send + Sync + 'static,
+        F: Fn(T) -> P::Message + Send + Sync + 'static,
+    {
+        let topic = publish::topic(topic.as_ref())?;
+        let receive: Arc<Receive<P::Message>> = Arc::new(move |published| publish::decode::<T>(published).map(&into));
+        let inbox = Arc::new(Subscribed {
+            mailbox: self.mailbox.clone(),
+            receive,
+            live: self.live.downgrade(),
+            session: self.session,
+        });
+        let subscription = self.live.pubsub().subscribe(&topic, inbox).await?;
+        self.subscriptions.retain(|held| held.topic() != &topic);
+        self.subscriptions.push(subscription);
+        Ok(())
+    }
+
+    /// Ends a subscription; nothing happens where there is none.
+    pub fn unsubscribe(&mut self, topic: impl AsRef<str>) {
+        self.subscriptions.retain(|held| held.topic().as_str() != topic.as_ref());
+    }
+
+    /// Publishes to every session, on every node, that subscribed to the topic, this one included.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::publish`].
+    pub async fn publish<T: Serialize + ?Sized>(&self, topic: impl AsRef<str>, message: &T) -> Result {
+        self.live.publish(topic, message).await
+    }
+
+    /// Sends the message to this session after the time has passed, if it is still there.
+    ///
+    /// Time does not run before a browser with scripts has connected, nor while none is.
+    pub fn after(&mut self, delay: Duration, message: P::Message) -> TimerHandle {
+        self.effects.after(delay, message)
+    }
+
+    /// Sends a message to this session again and again. A tick that could not be handled in time is left out.
+    pub fn every(&mut self, period: Duration, message: impl Fn() -> P::Message + Send + Sync + 'static) -> TimerHandle {
+        self.effects.every(period, message)
+    }
+
+    /// Stops a timer; nothing happens when it has fired or was stopped.
+    pub fn cancel(&mut self, timer: TimerHandle) {
+        self.effects.cancel(timer);
+    }
+
+    /// Runs something beside the session; what it gives comes back as a message. It is cancelled when the session ends.
+    ///
+    /// It starts when a browser with scripts has connected, or at once if one is.
+    ///
+    /// ```
+    /// # use mizu::prelude::*;
+    /// enum Msg { Answer(String) }
+    /// # async fn ask(question: String) -> String { question }
+    /// # struct Chat;
+    /// # impl Page for Chat {
+    /// #     type State = ();
+    /// #     type Message = Msg;
+    /// #     async fn mount(&self, _: &mut Ctx<Self>) -> Result { Ok(()) }
+    /// #     fn render(&self, _: &View<()>) -> Markup { html! {} }
+    /// async fn handle(&self, cx: &mut Ctx<Self>, _: &mut Session<()>, event: Event) -> Result {
+    ///     let question = event.value("question")?;
+    ///     cx.spawn(async move { Msg::Answer(ask(question).await) });
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    pub fn spawn(&mut self, task: impl Future<Output = P::Message> + Send + 'static) -> TaskHandle {
+        self.effects.spawn(&self.live, &self.mailbox, task)
+    }
+
+    /// Leaves this page for another address once the callback has returned.
+    pub fn redirect(&mut self, to: impl Into<String>) {
+        self.redirect = Some(to.into());
+    }
+
+    /// Puts the browser's focus on the first element that the CSS selector finds, after the next patch.
+    pub fn focus(&mut self, selector: impl Into<String>) {
+        self.commands.push(Command::Focus(selector.into()));
+    }
+
+    pub(crate) fn take_redirect(&mut self) -> Option<String> {
+        self.redirect.take()
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox<P::Message>> {
+        &self.mailbox
+    }
+
+    /// A browser holds the session: what `mount` prepared starts.
+    pub(crate) fn arm(&mut self) {
+        self.effects.arm(&self.live, &self.mailbox);
+    }
+
+    pub(crate) fn ask(&mut self, asked: Option<Box<Asked>>) -> Option<Box<Asked>> {
+        std::mem::replace(&mut self.asked, asked)
+    }
+}
+
+/// The request was asked for where there is none.
+#[derive(Debug, thiserror::Error)]
+#[error("there is a request to extract from only in mount and params; keep what you need in the state")]
+struct NoRequest;
+
+/// The router's state was asked for as a type it is not.
+#[derive(Debug, thiserror::Error)]
+#[error("the router's state is not {wanted}; extract_with takes the type given to Router::with_state")]
+struct OtherState {
+    wanted: &'static str,
+}
+
+fn refused(rejection: impl axum::response::IntoResponse) -> Error {
+    Error::of_response(rejection.into_response())
+}

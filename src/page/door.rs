@@ -1,0 +1,316 @@
+//! The one door: what a socket asks for goes through the app's own router, as a request like any other.
+//!
+//! A JOIN becomes a GET with the handshake's headers, so that every layer and extractor that guards the page guards the join.
+//! Frames for a page that is joined go straight into its session's mailbox.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header, request::Parts, uri::PathAndQuery};
+use axum::response::Response;
+use parking_lot::Mutex;
+use tower::ServiceExt;
+
+use super::app::Live;
+use super::event::Event;
+use super::join::{Answer, JoinRequest};
+use super::park::Hold;
+use super::runner::{Inbound, Inbox, send};
+use super::token::SessionId;
+use super::wire::{EventBody, FULL_LOAD, Join, Resync};
+use crate::live::{CloseCause, Connection, Handler, Kind, Message, Meta, Ref, Topic};
+
+/// What every connection of an app goes through.
+#[derive(Clone)]
+pub(crate) struct Door {
+    live: Live,
+    app: Router,
+}
+
+/// The handshake, as the inner requests repeat it. Copied out: the headers themselves would keep the whole read buffer.
+struct Handshake {
+    headers: Box<[(HeaderName, Box<[u8]>)]>,
+    address: Option<SocketAddr>,
+}
+
+/// The pages a connection has joined.
+#[derive(Default)]
+struct Pages(Mutex<PagesInner>);
+
+#[derive(Default)]
+struct PagesInner {
+    joined: Vec<Joined>,
+    /// The topic of the next page.
+    next: u32,
+}
+
+struct Joined {
+    topic: Topic,
+    session: SessionId,
+    inbox: Arc<dyn Inbox>,
+    hold: Arc<Hold>,
+}
+
+/// How long the app's router may take for a join.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Pages one connection may have joined at a time.
+const PAGES: usize = 16;
+
+/// A page's address is no longer than this, in bytes.
+const ADDRESS: usize = 8 * 1024;
+
+impl Door {
+    pub(crate) fn new(live: Live, app: Router) -> Self {
+        Self { live, app }
+    }
+
+    /// Runs the app's router on a join, and lets its answer decide.
+    async fn join(self, connection: Connection, topic: Topic, reference: Ref, join: Join) {
+        let current = current(&connection, &topic);
+        if current.is_none() && !topic.is_connection() {
+            return refuse(&connection, reference, "unknown_topic", "This page is not joined; join it again.", true);
+        }
+        let url = join.url.clone();
+        let marker = JoinRequest::new(join, connection.clone(), reference, current);
+        let Some(request) = inner_request(&connection, &url, marker.clone()) else {
+            return refuse(&connection, reference, "bad_message", "A page's address is a path of this site.", false);
+        };
+        let answered = tokio::time::timeout(PATIENCE, self.app.clone().oneshot(request)).await;
+        let Ok(Ok(response)) = answered else {
+            return refuse(&connection, reference, "internal", "The page took too long to answer.", true);
+        };
+        match decide(response, &url, marker.take_answer()) {
+            Decision::Start(joining) => self.start(&connection, reference, joining).await,
+            Decision::Nothing => {}
+            Decision::Redirect(to) => {
+                send(&connection, Kind::REDIRECT, &Topic::connection(), reference, &(to, true, FULL_LOAD));
+            }
+            Decision::Refuse(code, message, recoverable) => refuse(&connection, reference, code, message, recoverable),
+        }
+    }
+
+    async fn start(&self, connection: &Connection, reference: Ref, joining: Box<dyn super::join::Joining>) {
+        let Some(pages) = connection.meta().get::<Pages>() else { return };
+        let hold = joining.hold();
+        let topic = {
+            let mut pages = pages.0.lock();
+            if pages.joined.len() >= PAGES {
+                return refuse(connection, reference, "rate_limited", "This connection shows too many pages.", true);
+            }
+            pages.next += 1;
+            let Ok(topic) = Topic::new(pages.next.to_string()) else { return };
+            let (session, inbox, hold) = (joining.id(), joining.inbox(), hold.clone());
+            pages.joined.push(Joined { topic: topic.clone(), session, inbox, hold });
+            topic
+        };
+        if connection.is_closed() {
+            // The connection closed before the page was among its pages: nobody else would let it go.
+            hold.release();
+        }
+        joining.start(connection.clone(), topic.clone(), reference).await;
+        pages.0.lock().joined.retain(|page| page.topic != topic);
+    }
+
+    fn forward(&self, connection: &Connection, message: &Message) {
+        let Some(inbox) = inbox(connection, &message.topic) else {
+            // LEAVE and ACK of a page that is gone already need no answer.
+            if !matches!(message.kind, Kind::LEAVE | Kind::ACK) {
+                let text = "This page is not joined; join it again.";
+                send(connection, Kind::ERROR, &message.topic, message.reference, &("unknown_topic", text, true));
+            }
+            return;
+        };
+        let put = match read(&self.live, connection, message) {
+            Ok(frame) => inbox.put(frame),
+            Err(error) => {
+                return send(connection, Kind::ERROR, &message.topic, message.reference, &("bad_message", error, true));
+            }
+        };
+        if put.is_err() {
+            tracing::debug!(connection = %connection.id(), "a page's mailbox is full");
+        }
+    }
+}
+
+impl Handler for Door {
+    async fn on_auth(&self, request: &mut Parts) -> Result<Meta, Response> {
+        let address = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
+        let mut meta = Meta::default();
+        meta.insert(Handshake { headers: end_to_end(&request.headers), address });
+        meta.insert(Pages::default());
+        Ok(meta)
+    }
+
+    async fn on_message(&self, connection: &Connection, message: Message) {
+        match message.kind {
+            Kind::JOIN => match connection.format().from_slice::<Join>(&message.body) {
+                Ok(join) => {
+                    let joining = self.clone().join(connection.clone(), message.topic, message.reference, join);
+                    drop(self.live.shutdown().spawn(joining));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a join could not be read");
+                    refuse(connection, message.reference, "bad_message", "The join could not be read.", false);
+                }
+            },
+            Kind::EVENT | Kind::LEAVE | Kind::RESYNC | Kind::ACK => self.forward(connection, &message),
+            _ => refuse(
+                connection,
+                message.reference,
+                "unsupported",
+                "This server does not know that kind of message.",
+                true,
+            ),
+        }
+    }
+
+    fn on_close(&self, connection: &Connection, _cause: &CloseCause) {
+        if let Some(pages) = connection.meta().get::<Pages>() {
+            pages.0.lock().joined.iter().for_each(|page| page.hold.release());
+        }
+    }
+}
+
+/// What becomes of a join.
+enum Decision {
+    Start(Box<dyn super::join::Joining>),
+    Nothing,
+    Redirect(String),
+    Refuse(&'static str, &'static str, bool),
+}
+
+fn decide(response: Response, url: &str, answer: Option<Answer>) -> Decision {
+    let (status, headers) = (response.status(), response.headers());
+    if status.is_redirection() {
+        let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or(url);
+        return Decision::Redirect(to.to_owned());
+    }
+    if headers.contains_key(header::SET_COOKIE) {
+        // Only a document can set a cookie: the browser must ask for one.
+        return Decision::Redirect(url.to_owned());
+    }
+    match (status, answer) {
+        (status, Some(Answer::Session(joining))) if status.is_success() => Decision::Start(joining),
+        (status, Some(Answer::Same)) if status.is_success() => Decision::Nothing,
+        (status, Some(Answer::Refused(code, message))) if status.is_success() => Decision::Refuse(code, message, true),
+        (StatusCode::UNAUTHORIZED, _) => Decision::Refuse("unauthorized", "Sign in first.", false),
+        (StatusCode::FORBIDDEN, _) => Decision::Refuse("forbidden", "You may not see this page.", false),
+        (StatusCode::TOO_MANY_REQUESTS, _) => Decision::Refuse("rate_limited", "Too many at once; try again.", true),
+        (status, _) if status.is_server_error() => Decision::Refuse("internal", "The page failed.", true),
+        _ => Decision::Refuse("not_a_page", "There is no page at this address.", false),
+    }
+}
+
+/// What the page's session is to be told.
+fn read(live: &Live, connection: &Connection, message: &Message) -> Result<Inbound, &'static str> {
+    let format = connection.format();
+    match message.kind {
+        Kind::EVENT => {
+            let body: EventBody = format.from_slice(&message.body).map_err(|_| "The event could not be read.")?;
+            let limits = live.settings().form;
+            if body.values.len() > limits.values || body.form.len() > limits.fields {
+                return Err("The event has too many values or fields.");
+            }
+            let EventBody { name, target, values, form, key, meta } = body;
+            Ok(Inbound::Event(message.reference, Event::from_parts(&name, target, values, form, key, meta.0)))
+        }
+        Kind::RESYNC => {
+            let body: Resync = format.from_slice(&message.body).map_err(|_| "The resync could not be read.")?;
+            Ok(Inbound::Resync(body.regions))
+        }
+        Kind::ACK => Ok(Inbound::Confirmed),
+        _ => Ok(Inbound::Leave),
+    }
+}
+
+fn inbox(connection: &Connection, topic: &Topic) -> Option<Arc<dyn Inbox>> {
+    current(connection, topic).map(|(_, inbox)| inbox)
+}
+
+fn current(connection: &Connection, topic: &Topic) -> Option<(SessionId, Arc<dyn Inbox>)> {
+    let pages = connection.meta().get::<Pages>()?.0.lock();
+    let page = pages.joined.iter().find(|page| page.topic == *topic)?;
+    Some((page.session, page.inbox.clone()))
+}
+
+fn refuse(connection: &Connection, reference: Ref, code: &str, message: &str, recoverable: bool) {
+    send(connection, Kind::ERROR, &Topic::connection(), reference, &(code, message, recoverable));
+}
+
+/// The request a join becomes; nothing for an address that is not a path of this site.
+fn inner_request(connection: &Connection, url: &str, marker: JoinRequest) -> Option<Request<Body>> {
+    if url.len() > ADDRESS || !url.starts_with('/') || url.starts_with("//") || url.contains('#') {
+        return None;
+    }
+    let path: PathAndQuery = url.parse().ok()?;
+    let handshake = connection.meta().get::<Handshake>()?;
+    let mut request = Request::builder().uri(axum::http::Uri::from(path)).body(Body::empty()).ok()?;
+    for (name, value) in &handshake.headers {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            request.headers_mut().append(name, value);
+        }
+    }
+    if let Some(address) = handshake.address {
+        request.extensions_mut().insert(ConnectInfo(address));
+    }
+    request.extensions_mut().insert(marker);
+    Some(request)
+}
+
+/// The headers that say something of the client, not of this one hop.
+///
+/// # Source
+///
+/// RFC 9110, section 7.6.1.
+fn end_to_end(headers: &HeaderMap) -> Box<[(HeaderName, Box<[u8]>)]> {
+    const HOP: [HeaderName; 9] = [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        HeaderName::from_static("keep-alive"),
+    ];
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<_> = named.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect();
+    let keep = |name: &HeaderName| {
+        !HOP.contains(name)
+            && !name.as_str().starts_with("sec-websocket-")
+            && !named.iter().any(|hop| hop == name.as_str())
+    };
+    headers.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.as_bytes().into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_meant_for_the_app_is_passed_on() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("cookie", "a=1"),
+            ("connection", "Upgrade, X-Hop"),
+            ("upgrade", "websocket"),
+            ("x-hop", "1"),
+            ("sec-websocket-key", "k"),
+            ("sec-websocket-protocol", "mizu.v1"),
+            ("te", "trailers"),
+            ("x-user", "ann"),
+        ] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let kept = end_to_end(&headers);
+        let mut kept: Vec<_> = kept.iter().map(|(name, _)| name.as_str()).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["cookie", "x-user"]);
+    }
+}

@@ -1,0 +1,70 @@
+//! Pages: typed state on the server, HTML first, small patches after.
+//!
+//! Where to read on: [`Page`] is what an app writes. A GET goes `http` → `seat` (mount, render) → `document`; its session waits in the
+//! `park`. A join goes `door` → the app's own router → `http` → `join` → `runner`. An event goes `door` → `mailbox` → `runner` → `seat`
+//! (handle, `view`, `rendered`, `patch`) → one frame back.
+//!
+//! What holds here:
+//!
+//! 1. A session is one sequential loop, or one request: never two callbacks at once, never a lock around state.
+//! 2. A session subscribes before `mount` reads, so nothing falls between.
+//! 3. A session renders only after its previous patch was written; marks pile up meanwhile.
+//! 4. What the browser shows is the last rendering the server knows it has. When in doubt it asks for the region anew.
+//! 5. Every way in (GET, POST, join, resume) is a request through the same router and the same identity.
+//!
+//! This layer uses what [`live`](crate::live) re-exports and no more; it opens no socket of its own.
+
+mod app;
+mod asked;
+mod attach;
+mod attrs;
+mod cookie;
+mod ctx;
+mod definition;
+mod document;
+mod door;
+mod effects;
+mod error;
+mod event;
+mod event_error;
+mod fields;
+mod flash;
+mod form;
+mod http;
+mod identity;
+mod join;
+mod mailbox;
+mod park;
+mod patch;
+mod publish;
+mod rendered;
+mod runner;
+mod seat;
+mod session;
+mod subscribed;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+mod view;
+mod wire;
+
+pub use app::{Live, LiveBuilder};
+pub use attach::LiveApp;
+#[doc(hidden)]
+pub use attrs::event as event_name;
+pub use ctx::Ctx;
+pub use definition::Page;
+pub use document::Document;
+pub use effects::{TaskHandle, TimerHandle};
+pub use error::{Error, Result};
+pub use event::Event;
+pub use event_error::EventError;
+pub use fields::Fields;
+pub use flash::{Flash, FlashKind};
+pub use form::FormLimits;
+pub use http::page;
+pub use identity::{Identity, UserError};
+pub use park::ParkLimits;
+pub use session::{IntoMarks, Session};
+pub use token::SessionId;
+pub use view::{Each, Region, View};

@@ -1,0 +1,261 @@
+//! The loop of a session that a socket holds: mail in, callbacks, one patch out.
+//!
+//! The loop owns the session; no other task touches it. It renders only when everything it sent before was written to the socket,
+//! so a slow browser has its session's changes pile up as marks, never as frames.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::asked::Asked;
+use super::definition::Page;
+use super::event::Event;
+use super::mailbox::{Mail, Overflow};
+use super::park::Held;
+use super::seat::{Base, Panicked, Refusal, Seat};
+use super::wire::{FULL_LOAD, Joined, Patch, Reply};
+use crate::live::{Connection, Kind, Message, Ref, Topic};
+
+/// How a session's loop came to its end.
+enum Ended {
+    /// The socket is gone, or another one asks for the session: it waits for its browser.
+    Released,
+    /// The browser left the page.
+    Left,
+    /// A callback panicked.
+    Panicked,
+    /// More came for the session than it could take.
+    Overflowed,
+}
+
+impl From<Panicked> for Ended {
+    fn from(_: Panicked) -> Self {
+        Self::Panicked
+    }
+}
+
+/// A session and the socket that holds it.
+pub(crate) struct Runner<P: Page> {
+    pub(crate) seat: Box<Seat<P>>,
+    pub(crate) connection: Connection,
+    pub(crate) topic: Topic,
+    /// Events that were handled and not yet answered.
+    unanswered: Vec<(Ref, Option<Refusal>)>,
+    /// Whether something may have changed since the last patch.
+    stale: bool,
+    /// The event that is being handled.
+    handling: Ref,
+}
+
+/// Mail taken in before the browser is shown the result, at most.
+const BURST: usize = 64;
+
+impl<P: Page> Runner<P> {
+    pub(crate) fn new(seat: Box<Seat<P>>, connection: Connection, topic: Topic) -> Self {
+        Self { seat, connection, topic, unanswered: Vec::new(), stale: false, handling: Ref::PUSH }
+    }
+
+    /// Answers the join and runs the session until it ends or is let go.
+    pub(crate) async fn run(mut self, held: Held, join: Ref, base: Base, fresh: bool) {
+        let mut ended = self.joined(join, base, fresh).await.err();
+        if ended.is_none() {
+            ended = self.serve(&held).await.err();
+        }
+        let id = self.seat.id();
+        match ended {
+            Some(Ended::Left) => self.seat.unmount().await,
+            Some(Ended::Panicked) => self.fail("panicked", "The page failed and starts again."),
+            Some(Ended::Overflowed) => {
+                tracing::warn!(session = %id, "the session's mailbox overflowed; it starts again");
+                self.fail("mailbox_full", "Too much happened at once; the page starts again.");
+                self.seat.unmount().await;
+            }
+            Some(Ended::Released) | None => {
+                self.seat.cx.effects.disarm();
+                let generation = self.seat.generation;
+                held.put_back(self.seat, generation);
+            }
+        }
+    }
+
+    async fn joined(&mut self, join: Ref, base: Base, fresh: bool) -> Result<(), Ended> {
+        self.seat.cx.arm();
+        self.seat.catch_up().await?;
+        let patch = self.seat.join(&base)?;
+        let (session, live) = (self.seat.resume_token(), self.seat.cx.live());
+        let joined = Joined {
+            topic: self.topic.as_str(),
+            session: &session,
+            seq: self.seat.seq,
+            heartbeat: live.settings().heartbeat_millis(),
+            dev: live.is_dev(),
+            fresh,
+        };
+        let reply = Reply { outcome: Ok(Some(joined)), patch: patch.as_ref() };
+        send(&self.connection, Kind::REPLY, &Topic::connection(), join, &reply);
+        self.redirect();
+        Ok(())
+    }
+
+    async fn serve(&mut self, held: &Held) -> Result<(), Ended> {
+        let stopped = held.hold().stopped();
+        tokio::pin!(stopped);
+        loop {
+            let due = self.seat.cx.effects.next_due();
+            let mailbox = self.seat.cx.mailbox().clone();
+            tokio::select! {
+                biased;
+                // A browser that leaves says so and closes at once: the word may still wait here when the socket is gone.
+                () = &mut stopped => return Err(if mailbox.has_left() { Ended::Left } else { Ended::Released }),
+                mail = mailbox.next() => {
+                    let mut mail = mail.map_err(|Overflow| Ended::Overflowed)?;
+                    for _ in 0..BURST {
+                        self.take(mail).await?;
+                        match mailbox.pop() {
+                            Some(next) => mail = next,
+                            None => break,
+                        }
+                    }
+                }
+                () = sleep_until(due) => {
+                    for message in self.seat.cx.effects.fire(tokio::time::Instant::now()) {
+                        self.seat.info(message).await?;
+                    }
+                    self.stale = true;
+                }
+                () = self.connection.drained(), if self.stale && !self.connection.is_drained() => {}
+            }
+            if self.stale && self.connection.is_drained() {
+                self.flush()?;
+            }
+        }
+    }
+
+    async fn take(&mut self, mail: Mail<P::Message>) -> Result<(), Ended> {
+        match mail {
+            Mail::Event(reference, event) => self.event(reference, event).await?,
+            Mail::Message(message) => self.seat.info(message).await?,
+            Mail::Published(published, receive) => {
+                if let Some(message) = receive(&published) {
+                    self.seat.info(message).await?;
+                }
+            }
+            Mail::Params(reference, url, asked) => {
+                self.handling = reference;
+                let outcome = self.seat.params(*asked).await?;
+                self.handling = Ref::PUSH;
+                if outcome.is_ok() {
+                    self.seat.claim.url = url.clone();
+                    self.seat.cx.live().park().moved(self.seat.id(), url);
+                }
+                self.unanswered.push((reference, outcome.err().map(|error| Refusal::of(&error))));
+            }
+            Mail::Resync(ids) => {
+                // What is dirty goes first, so that the regions asked for are sent as they are now.
+                self.flush()?;
+                if let Some(patch) = self.seat.resync(&ids)? {
+                    send(&self.connection, Kind::PATCH, &self.topic, Ref::PUSH, &patch);
+                }
+            }
+            Mail::Confirmed => self.seat.cx.live().park().confirmed(self.seat.id()),
+            Mail::Leave => return Err(Ended::Left),
+        }
+        self.stale = true;
+        Ok(())
+    }
+
+    async fn event(&mut self, reference: Ref, event: Event) -> Result<(), Ended> {
+        if let Some(answer) = self.seat.answered.find(reference) {
+            self.unanswered.push((reference, answer.cloned()));
+            return Ok(());
+        }
+        self.handling = reference;
+        let outcome = self.seat.handle(event).await?.map_err(|error| Refusal::of(&error));
+        self.handling = Ref::PUSH;
+        self.seat.answered.keep(reference, &outcome);
+        if reference != Ref::PUSH {
+            self.unanswered.push((reference, outcome.err()));
+        }
+        Ok(())
+    }
+
+    /// Sends what changed: in the answer to the newest event, or on its own.
+    fn flush(&mut self) -> Result<(), Ended> {
+        self.stale = false;
+        let patch = self.seat.refresh()?;
+        let newest = self.unanswered.len().saturating_sub(1);
+        let answers = std::mem::take(&mut self.unanswered);
+        let alone = answers.is_empty();
+        for (at, (reference, refusal)) in answers.into_iter().enumerate() {
+            let patch = patch.as_ref().filter(|_| at == newest);
+            self.answer(reference, refusal.as_ref(), patch);
+        }
+        if let (Some(patch), true) = (&patch, alone) {
+            send(&self.connection, Kind::PATCH, &self.topic, Ref::PUSH, patch);
+        }
+        self.redirect();
+        Ok(())
+    }
+
+    fn answer(&self, reference: Ref, refusal: Option<&Refusal>, patch: Option<&Patch>) {
+        let outcome = match refusal {
+            None => Ok(None::<()>),
+            Some(refusal) => Err((&*refusal.code, &*refusal.message)),
+        };
+        send(&self.connection, Kind::REPLY, &self.topic, reference, &Reply { outcome, patch });
+    }
+
+    fn redirect(&mut self) {
+        if let Some(to) = self.seat.cx.take_redirect() {
+            let flash = self.seat.session.flash.clone();
+            let cookie = super::cookie::of_flash(self.seat.cx.live(), &flash);
+            send(&self.connection, Kind::REDIRECT, &self.topic, Ref::PUSH, &(to, false, FULL_LOAD, cookie));
+        }
+    }
+
+    fn fail(&self, code: &str, message: &str) {
+        send(&self.connection, Kind::ERROR, &self.topic, self.handling, &(code, message, true));
+    }
+}
+
+/// Encodes a body in the connection's format and queues it. A connection that can't take it is closing, which its loop is told.
+pub(crate) fn send(connection: &Connection, kind: Kind, topic: &Topic, reference: Ref, body: &impl Serialize) {
+    match connection.format().to_bytes(body) {
+        Ok(body) => drop(connection.send(Message::new(kind, topic.clone(), reference, body))),
+        Err(error) => tracing::error!(%error, "a frame could not be encoded"),
+    }
+}
+
+async fn sleep_until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where frames for a joined page go: its mailbox, whatever the page's type.
+pub(crate) trait Inbox: Send + Sync {
+    /// Puts something the browser sent into the session's mailbox.
+    fn put(&self, frame: Inbound) -> Result<(), Overflow>;
+}
+
+/// What a browser sends to a page it has joined.
+pub(crate) enum Inbound {
+    Event(Ref, Event),
+    Params(Ref, Arc<str>, Box<Asked>),
+    Resync(Vec<String>),
+    Confirmed,
+    Leave,
+}
+
+impl<M: Send + 'static> Inbox for super::mailbox::Mailbox<M> {
+    fn put(&self, frame: Inbound) -> Result<(), Overflow> {
+        self.push(match frame {
+            Inbound::Event(reference, event) => Mail::Event(reference, event),
+            Inbound::Params(reference, url, asked) => Mail::Params(reference, url, asked),
+            Inbound::Resync(ids) => Mail::Resync(ids),
+            Inbound::Confirmed => Mail::Confirmed,
+            Inbound::Leave => Mail::Leave,
+        })
+    }
+}

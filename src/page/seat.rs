@@ -1,0 +1,402 @@
+//! One page session whole: the page, its state, what it showed. No socket and no HTTP; whoever holds the seat drives it.
+//!
+//! Callbacks run through here and nowhere else: each is guarded against panics, says what became dirty, and may leave a redirect.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tracing::Instrument;
+
+use super::app::Live;
+use super::asked::Asked;
+use super::ctx::Ctx;
+use super::definition::Page;
+use super::error::{Error, Result};
+use super::event::Event;
+use super::flash::Flash;
+use super::mailbox::Mail;
+use super::park::{Claim, Parked};
+use super::patch;
+use super::rendered::{FLASH, Node, ROOT};
+use super::session::{Dirty, Session};
+use super::token::{Generation, SessionId, Token};
+use super::view::{Plan, View};
+use super::wire::{Command, Patch, RegionPatch, Seq};
+use crate::live::Ref;
+
+/// A page session, wherever it is: parked, held by a request, or run by a socket's loop.
+pub(crate) struct Seat<P: Page> {
+    pub(crate) page: Arc<P>,
+    pub(crate) cx: Ctx<P>,
+    pub(crate) session: Session<P::State>,
+    pub(crate) claim: Claim,
+    pub(crate) generation: Generation,
+    pub(crate) answered: Answered,
+    pub(crate) shown: Arc<Node>,
+    title: Box<str>,
+    /// The patch that last changed the title.
+    title_version: Seq,
+    pub(crate) seq: Seq,
+    dirty: Dirty,
+}
+
+/// A callback panicked. The state may be half changed, so the session must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the page panicked")]
+pub(crate) struct Panicked;
+
+/// The code and public message of a callback's error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: Box<str>,
+    pub(crate) message: Box<str>,
+}
+
+impl Refusal {
+    pub(crate) fn of(error: &Error) -> Self {
+        Self { code: error.code().into(), message: error.public_message().into() }
+    }
+}
+
+/// The events that were handled, so that one sent twice is answered from memory.
+#[derive(Default)]
+pub(crate) struct Answered {
+    last: u32,
+    /// Answers that were not plain successes, newest last; at most [`Answered::KEPT`].
+    refused: VecDeque<(u32, Refusal)>,
+}
+
+impl Answered {
+    const KEPT: usize = 32;
+
+    /// The answer to an event that was handled before.
+    pub(crate) fn find(&self, reference: Ref) -> Option<Option<&Refusal>> {
+        let number = reference.get();
+        (number != 0 && number <= self.last)
+            .then(|| self.refused.iter().find(|(kept, _)| *kept == number).map(|(_, refusal)| refusal))
+    }
+
+    pub(crate) fn keep(&mut self, reference: Ref, outcome: &Result<(), Refusal>) {
+        self.last = self.last.max(reference.get());
+        if let Err(refusal) = outcome {
+            if self.refused.len() == Self::KEPT {
+                self.refused.pop_front();
+            }
+            self.refused.push_back((reference.get(), refusal.clone()));
+        }
+    }
+}
+
+impl<P: Page> Seat<P> {
+    /// Mounts the page and renders it for the first time.
+    pub(crate) async fn mount(live: &Live, page: Arc<P>, claim: Claim, asked: Asked) -> Result<Result<Self>, Panicked> {
+        let id = SessionId::random();
+        let mut cx = Ctx::new(live.clone(), id, claim.who.clone(), asked);
+        let span = tracing::info_span!("mount", page = std::any::type_name::<P>(), session = %id);
+        let state = match AssertUnwindSafe(page.mount(&mut cx).instrument(span)).catch_unwind().await {
+            Ok(Ok(state)) => state,
+            Ok(Err(error)) => return Ok(Err(error)),
+            Err(_) => return Err(Panicked),
+        };
+        cx.ask(None);
+        let session = Session::new(id, claim.who.clone(), state);
+        let mut seat = Self {
+            page,
+            cx,
+            session,
+            claim,
+            generation: Generation::default(),
+            answered: Answered::default(),
+            shown: Node::empty(),
+            title: Box::default(),
+            title_version: Seq::default(),
+            seq: Seq::default(),
+            dirty: Dirty::Nothing,
+        };
+        seat.render_whole()?;
+        Ok(Ok(seat))
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.session.id()
+    }
+
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The token for the page as it is shown now.
+    pub(crate) fn page_token(&self) -> String {
+        let shown = self.shown.fingerprint(self.cx.live().seed());
+        self.cx.live().signer().sign(&Token { session: self.id(), generation: self.generation, shown })
+    }
+
+    /// The token for a browser that holds the session.
+    pub(crate) fn resume_token(&self) -> String {
+        let shown = super::rendered::Fingerprint::default();
+        self.cx.live().signer().sign(&Token { session: self.id(), generation: self.generation, shown })
+    }
+
+    /// Runs a callback and keeps what it says; the shared part of every callback.
+    async fn call<T>(
+        &mut self,
+        kind: &'static str,
+        callback: impl AsyncFnOnce(&P, &mut Ctx<P>, &mut Session<P::State>) -> T,
+    ) -> Result<T, Panicked> {
+        let flash = self.session.flash.clone();
+        let span = tracing::info_span!("page", kind, page = std::any::type_name::<P>(), session = %self.id());
+        let called = callback(&self.page, &mut self.cx, &mut self.session).instrument(span.clone());
+        let output = AssertUnwindSafe(called).catch_unwind().await.map_err(|_| {
+            span.in_scope(|| tracing::error!("the page panicked; this session ends"));
+            Panicked
+        })?;
+        self.dirty.add(self.session.take_dirty());
+        if self.session.flash != flash {
+            self.dirty.add(Dirty::Some(vec![FLASH.into()]));
+        }
+        Ok(output)
+    }
+
+    /// Handles an event; the messages of the one before are over.
+    pub(crate) async fn handle(&mut self, event: Event) -> Result<Result<(), Error>, Panicked> {
+        if !self.session.flash.is_empty() {
+            self.session.flash = Flash::default();
+            self.dirty.add(Dirty::Some(vec![FLASH.into()]));
+        }
+        let name = event.name().to_owned();
+        let outcome = self.call("handle", async move |page, cx, session| page.handle(cx, session, event).await).await?;
+        if let Err(error) = &outcome {
+            self.failed(error, &name);
+        }
+        Ok(outcome)
+    }
+
+    /// An error is told to the log and to the person.
+    fn failed(&mut self, error: &Error, what: &str) {
+        if let Some(to) = error.location() {
+            self.cx.redirect(to);
+            return;
+        }
+        let (session, page) = (self.id(), std::any::type_name::<P>());
+        if error.status().is_server_error() {
+            tracing::error!(?error, %session, page, what, "a page's callback failed");
+        } else {
+            tracing::info!(%error, %session, page, what, "a page refused");
+        }
+        self.session.flash.error(error.public_message());
+        self.dirty.add(Dirty::All);
+    }
+
+    pub(crate) async fn info(&mut self, message: P::Message) -> Result<(), Panicked> {
+        let outcome = self.call("info", async move |page, cx, session| page.info(cx, session, message).await).await?;
+        if let Err(error) = &outcome {
+            self.failed(error, "info");
+        }
+        Ok(())
+    }
+
+    /// The page is shown under another query.
+    pub(crate) async fn params(&mut self, asked: Asked) -> Result<Result<(), Error>, Panicked> {
+        self.cx.ask(Some(Box::new(asked)));
+        let outcome = self.call("params", async |page, cx, session| page.params(cx, session).await).await;
+        self.cx.ask(None);
+        let outcome = outcome?;
+        if let Err(error) = &outcome {
+            self.failed(error, "params");
+        }
+        Ok(outcome)
+    }
+
+    /// Takes in everything that waits in the mailbox of a parked session.
+    pub(crate) async fn catch_up(&mut self) -> Result<(), Panicked> {
+        while let Some(mail) = self.cx.mailbox().pop() {
+            match mail {
+                Mail::Message(message) => self.info(message).await?,
+                Mail::Published(published, receive) => {
+                    if let Some(message) = receive(&published) {
+                        self.info(message).await?;
+                    }
+                }
+                // Sent over a socket that has dropped since; the browser sends it again.
+                Mail::Event(..) | Mail::Params(..) | Mail::Resync(_) | Mail::Confirmed | Mail::Leave => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders what is dirty. What changed is the next patch; nothing where nothing did.
+    pub(crate) fn refresh(&mut self) -> Result<Option<Patch>, Panicked> {
+        let dirty = std::mem::replace(&mut self.dirty, Dirty::Nothing);
+        let mut regions = Vec::new();
+        let mut title = None;
+        if dirty != Dirty::Nothing {
+            let (new, new_title) = self.render(&dirty, self.seq.next())?;
+            regions = patch::between(&self.shown, &new);
+            if self.cx.live().is_dev() {
+                self.check(&dirty, &new)?;
+            }
+            self.shown = new;
+            if self.title != new_title {
+                self.title = new_title;
+                title = Some(self.title.to_string());
+            }
+        }
+        Ok(self.number(regions, title))
+    }
+
+    fn number(&mut self, regions: Vec<RegionPatch>, title: Option<String>) -> Option<Patch> {
+        let commands = std::mem::take(&mut self.cx.commands);
+        if regions.is_empty() && title.is_none() && commands.is_empty() {
+            return None;
+        }
+        self.seq = self.seq.next();
+        if title.is_some() {
+            self.title_version = self.seq;
+        }
+        Some(Patch { seq: self.seq, regions, title, commands })
+    }
+
+    /// Renders what is dirty; what changed counts as changed by the patch `seq`.
+    fn render(&self, dirty: &Dirty, seq: Seq) -> Result<(Arc<Node>, Box<str>), Panicked> {
+        let plan = match dirty {
+            Dirty::Some(marks) => Plan::marked(&self.shown, marks),
+            _ => Plan::All(Some(&self.shown)),
+        };
+        let render = || {
+            let view = View::new(&self.session.state, &self.session.flash, self.session.who(), plan, seq);
+            let node = view.record(|view| self.page.render(view));
+            (node, self.page.title(&view).into())
+        };
+        std::panic::catch_unwind(AssertUnwindSafe(render)).map_err(|_| {
+            tracing::error!(page = std::any::type_name::<P>(), session = %self.id(), "render panicked; this session ends");
+            Panicked
+        })
+    }
+
+    /// Renders all of it as a new page: nothing is assumed of what a browser shows.
+    pub(crate) fn render_whole(&mut self) -> Result<(), Panicked> {
+        (self.shown, self.title) = self.render(&Dirty::All, self.seq)?;
+        self.dirty = Dirty::Nothing;
+        self.cx.commands.clear();
+        if self.cx.live().is_dev() {
+            for id in self.shown.duplicate_ids() {
+                tracing::error!(
+                    id,
+                    page = std::any::type_name::<P>(),
+                    "two regions have the same id; patches can't tell them apart"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// In development: what changed though it was not marked, and ids that stand twice, are named in log and console.
+    fn check(&mut self, dirty: &Dirty, new: &Arc<Node>) -> Result<(), Panicked> {
+        let page = std::any::type_name::<P>();
+        if let Dirty::Some(marks) = dirty {
+            let shown = std::mem::replace(&mut self.shown, new.clone());
+            let full = self.render(&Dirty::All, self.seq);
+            self.shown = shown;
+            for forgotten in patch::between(new, &full?.0) {
+                let id = &forgotten.id;
+                tracing::warn!(%id, page, ?marks, "a region changed that was not marked");
+                let note = format!("{page}: the region {id:?} changed, but only {marks:?} was marked");
+                self.cx.commands.push(Command::Debug(note));
+            }
+        }
+        for id in new.duplicate_ids() {
+            tracing::error!(id, page, "two regions have the same id; patches can't tell them apart");
+            self.cx.commands.push(Command::Debug(format!("{page}: two regions have the id {id:?}")));
+        }
+        Ok(())
+    }
+
+    /// What a browser that showed `base` needs to show this page as it is now.
+    pub(crate) fn join(&mut self, base: &Base) -> Result<Option<Patch>, Panicked> {
+        let before = self.shown.clone();
+        let seen_before = self.seq;
+        let fresh = self.refresh()?;
+        let seed = self.cx.live().seed();
+        let (regions, title) = match base {
+            Base::Seen(seen) if *seen <= seen_before => {
+                let title = self.title_version > *seen;
+                (patch::since(*seen, &self.shown), title.then(|| self.title.to_string()))
+            }
+            // It showed exactly what was rendered last: what has changed since is the patch.
+            Base::Token(shown) if before.fingerprint(seed) == *shown => return Ok(fresh),
+            Base::Token(shown) => {
+                let regions = shown.changed(&self.shown, seed).into_iter().map(patch::whole).collect::<Vec<_>>();
+                let title = (!regions.is_empty()).then(|| self.title.to_string());
+                (regions, title)
+            }
+            Base::Seen(_) | Base::Nothing => (vec![patch::whole(&self.shown)], Some(self.title.to_string())),
+        };
+        self.cx.commands = fresh.map(|patch| patch.commands).unwrap_or_default();
+        Ok(self.number(regions, title))
+    }
+
+    /// Regions whole, as a patch of their own. Where the page is in doubt as a whole, it is rendered as a whole.
+    pub(crate) fn resync(&mut self, ids: &[String]) -> Result<Option<Patch>, Panicked> {
+        if ids.iter().any(|id| id == ROOT) {
+            (self.shown, self.title) = self.render(&Dirty::All, self.seq.next())?;
+            self.dirty = Dirty::Nothing;
+        }
+        let regions = patch::resync(ids, &self.shown);
+        Ok(self.number(regions, None))
+    }
+
+    /// The session is over.
+    pub(crate) async fn unmount(mut self: Box<Self>) {
+        let Self { page, cx, session, .. } = &mut *self;
+        if AssertUnwindSafe(page.unmount(cx, session)).catch_unwind().await.is_err() {
+            tracing::error!(page = std::any::type_name::<P>(), "unmount panicked");
+        }
+    }
+}
+
+/// What is known of what a joining browser shows.
+#[derive(Debug)]
+pub(crate) enum Base {
+    /// The page of this session's patch with this number.
+    Seen(Seq),
+    /// A page with these hashes.
+    Token(super::rendered::Fingerprint),
+    /// Nothing.
+    Nothing,
+}
+
+impl<P: Page> Parked for Seat<P> {
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+
+    fn footprint(&self) -> usize {
+        size_of::<Self>() + self.shown.footprint() + encoded_len(&self.session.state)
+    }
+
+    fn end(self: Box<Self>) {
+        let shutdown = self.cx.live().shutdown().clone();
+        shutdown.spawn(self.unmount());
+    }
+}
+
+/// How long a value would be on the wire: the measure of what a state holds.
+fn encoded_len(value: &impl serde::Serialize) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // A state that can't be encoded still counts with what was written of it.
+    let _ = rmp_serde::encode::write(&mut count, value);
+    count.0
+}

@@ -1,0 +1,632 @@
+//! What `render` is given: the state, and a way to name the parts of the page that change on their own.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+use maud::{Markup, PreEscaped, Render};
+
+use super::flash::Flash;
+use super::identity::{Identity, UserError, Who};
+use super::rendered::{Extent, FLASH, Node, ROOT};
+use super::wire::Seq;
+
+/// The state of a session as [`Page::render`](crate::Page::render) sees it. Derefs to the state.
+///
+/// Regions are recorded while they are spliced into the markup. One that is clean since the last rendering costs
+/// nothing: its closure does not run.
+///
+/// # Example
+///
+/// ```
+/// use mizu::prelude::*;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct State { count: i64, rows: Vec<String> }
+///
+/// fn render(view: &View<State>) -> Markup {
+///     html! {
+///         h1 { "Counter" }
+///         (view.region("stats", || html! { "Count: " (view.count) }))
+///         (view.each("rows", &view.rows, |row| format!("row-{row}"), |row| html! { li id={ "row-" (row) } { (row) } }).tag("ul"))
+///     }
+/// }
+/// # let state = State { count: 1, rows: vec!["a".into()] };
+/// # assert_eq!(mizu::testing::render_once(&state, render),
+/// #     r#"<h1>Counter</h1><div id="stats">Count: 1</div><ul id="rows"><li id="row-a">a</li></ul>"#);
+/// ```
+pub struct View<'a, S> {
+    state: &'a S,
+    flash: &'a Flash,
+    who: &'a Who,
+    recorder: Recorder<'a>,
+}
+
+impl<S> Deref for View<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        self.state
+    }
+}
+
+impl<'a, S> View<'a, S> {
+    pub(crate) fn new(state: &'a S, flash: &'a Flash, who: &'a Who, plan: Plan<'a>, seq: Seq) -> Self {
+        Self { state, flash, who, recorder: Recorder::new(plan, seq) }
+    }
+
+    /// A part of the page that is rendered, compared and sent on its own: an element of this id.
+    ///
+    /// The closure runs for the first rendering and when the region, one around it or one inside it was marked.
+    /// The element is a `div` unless [`Region::tag`] says otherwise.
+    pub fn region<'v, F: Fn() -> Markup>(&'v self, id: impl Into<Cow<'v, str>>, body: F) -> Region<'v, F> {
+        Region { recorder: &self.recorder, id: id.into(), element: Element::new("div"), dependency: None, body }
+    }
+
+    /// A list of keyed rows, each a region of its own: marking one renders that one without visiting the others.
+    ///
+    /// `key` gives the id of a row's element, `row` gives that element with the id on it. Rows are added, removed and
+    /// reordered by marking the list itself. The element around them is a `div` unless [`Each::tag`] says otherwise.
+    pub fn each<'v, T, I, K, R>(
+        &'v self,
+        id: impl Into<Cow<'v, str>>,
+        items: &'v [T],
+        key: K,
+        row: R,
+    ) -> Each<'v, T, K, R>
+    where
+        I: Into<Box<str>>,
+        K: Fn(&T) -> I,
+        R: Fn(&T) -> Markup,
+    {
+        Each { recorder: &self.recorder, id: id.into(), element: Element::new("div"), items, key, row }
+    }
+
+    /// The place where flash messages show. Without it they show at the top of the page.
+    ///
+    /// ```
+    /// use mizu::prelude::*;
+    ///
+    /// fn render(view: &View<()>) -> Markup {
+    ///     html! { main { (view.flash()) } }
+    /// }
+    /// # assert!(mizu::testing::render_once(&(), render).starts_with(r#"<main><div id="lv-flash""#));
+    /// ```
+    pub fn flash(&self) -> impl Render {
+        self.recorder.flash_placed.set(true);
+        self.region(FLASH, || self.flash.markup()).attribute("role", "status").attribute("aria-live", "polite")
+    }
+
+    /// The identity this session belongs to.
+    ///
+    /// # Errors
+    ///
+    /// When the app's identity is of another type, or none is configured.
+    pub fn user<I: Identity>(&self) -> Result<&I, UserError> {
+        self.who.require()
+    }
+
+    /// Says that the page needs no place for flash messages: it is no whole page.
+    #[cfg(feature = "testing")]
+    pub(crate) fn without_flash(self) -> Self {
+        self.recorder.flash_placed.set(true);
+        self
+    }
+
+    /// Runs a page's render function and keeps what it gave as a tree.
+    pub(crate) fn record(&self, render: impl FnOnce(&Self) -> Markup) -> Arc<Node> {
+        let recorder = &self.recorder;
+        recorder.region(ROOT, Extent::Inner, None, || {
+            let page = render(self);
+            if recorder.flash_placed.get() {
+                return page;
+            }
+            let mut flash = self.flash().render().into_string();
+            flash.push_str(&page.into_string());
+            PreEscaped(flash)
+        })
+    }
+}
+
+/// An element around regions: its tag and attributes.
+struct Element<'v> {
+    tag: &'v str,
+    attributes: Vec<(&'v str, Cow<'v, str>)>,
+}
+
+impl<'v> Element<'v> {
+    fn new(tag: &'v str) -> Self {
+        Self { tag, attributes: Vec::new() }
+    }
+
+    fn wrap(&self, id: &str, out: &mut String, inside: impl FnOnce(&mut String)) {
+        out.push('<');
+        out.push_str(self.tag);
+        out.push_str(" id=\"");
+        id.render_to(out);
+        for (name, value) in &self.attributes {
+            out.push_str("\" ");
+            out.push_str(name);
+            out.push_str("=\"");
+            value.render_to(out);
+        }
+        out.push_str("\">");
+        inside(out);
+        out.push_str("</");
+        out.push_str(self.tag);
+        out.push('>');
+    }
+}
+
+/// A region about to be spliced into markup; see [`View::region`].
+#[must_use = "a region shows only where it is spliced: (view.region(..))"]
+pub struct Region<'v, F> {
+    recorder: &'v Recorder<'v>,
+    id: Cow<'v, str>,
+    element: Element<'v>,
+    dependency: Option<u64>,
+    body: F,
+}
+
+impl<'v, F> Region<'v, F> {
+    /// The element's tag, `div` by default.
+    ///
+    /// ```
+    /// use mizu::prelude::*;
+    ///
+    /// fn render(view: &View<u8>) -> Markup {
+    ///     html! { (view.region("count", || html! { (**view) }).tag("output").class("big").attribute("for", "a b")) }
+    /// }
+    /// # assert_eq!(mizu::testing::render_once(&7, render), r#"<output id="count" class="big" for="a b">7</output>"#);
+    /// ```
+    pub fn tag(mut self, tag: &'v str) -> Self {
+        self.element.tag = tag;
+        self
+    }
+
+    /// The element's classes.
+    pub fn class(self, class: impl Into<Cow<'v, str>>) -> Self {
+        self.attribute("class", class)
+    }
+
+    /// One more attribute of the element. It belongs to the region around this one, as the element itself does.
+    pub fn attribute(mut self, name: &'v str, value: impl Into<Cow<'v, str>>) -> Self {
+        self.element.attributes.push((name, value.into()));
+        self
+    }
+
+    /// Marks the region whenever the hash of `dependency` is another than at the last rendering, so that no handler has to.
+    ///
+    /// ```
+    /// use mizu::prelude::*;
+    ///
+    /// fn render(view: &View<Vec<u8>>) -> Markup {
+    ///     html! { (view.region("sum", || html! { (view.iter().sum::<u8>()) }).on(&**view)) }
+    /// }
+    /// # assert_eq!(mizu::testing::render_once(&vec![1, 2], render), r#"<div id="sum">3</div>"#);
+    /// ```
+    pub fn on<D: Hash + ?Sized>(mut self, dependency: &D) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (self.dependency, dependency.hash(&mut hasher)).0.hash(&mut hasher);
+        self.dependency = Some(hasher.finish());
+        self
+    }
+}
+
+impl<F: Fn() -> Markup> Render for Region<'_, F> {
+    fn render_to(&self, out: &mut String) {
+        let node = self.recorder.region(&self.id, Extent::Inner, self.dependency, || (self.body)());
+        self.element.wrap(&self.id, out, |out| self.recorder.place(node, out));
+    }
+}
+
+/// A keyed list about to be spliced into markup; see [`View::each`].
+#[must_use = "a list shows only where it is spliced: (view.each(..))"]
+pub struct Each<'v, T, K, R> {
+    recorder: &'v Recorder<'v>,
+    id: Cow<'v, str>,
+    element: Element<'v>,
+    items: &'v [T],
+    key: K,
+    row: R,
+}
+
+impl<'v, T, K, R> Each<'v, T, K, R> {
+    /// The tag of the element around the rows, `div` by default.
+    pub fn tag(mut self, tag: &'v str) -> Self {
+        self.element.tag = tag;
+        self
+    }
+
+    /// The classes of the element around the rows.
+    pub fn class(self, class: impl Into<Cow<'v, str>>) -> Self {
+        self.attribute("class", class)
+    }
+
+    /// One more attribute of the element around the rows.
+    pub fn attribute(mut self, name: &'v str, value: impl Into<Cow<'v, str>>) -> Self {
+        self.element.attributes.push((name, value.into()));
+        self
+    }
+}
+
+impl<T, I, K, R> Render for Each<'_, T, K, R>
+where
+    I: Into<Box<str>>,
+    K: Fn(&T) -> I,
+    R: Fn(&T) -> Markup,
+{
+    fn render_to(&self, out: &mut String) {
+        let key = |item: &T| (self.key)(item).into();
+        let node = self.recorder.rows(&self.id, self.items, &key, &self.row);
+        self.element.wrap(&self.id, out, |out| self.recorder.place(node, out));
+    }
+}
+
+/// Which regions a rendering must look into.
+pub(crate) enum Plan<'a> {
+    /// All: the first rendering, or one of which it is not known what changed.
+    All(Option<&'a Arc<Node>>),
+    /// Those marked, on top of a previous rendering.
+    Marked { previous: &'a Arc<Node>, open: HashMap<*const Node, Opened> },
+}
+
+/// Why a region's closure runs again.
+#[derive(Default)]
+pub(crate) struct Opened {
+    /// The region itself is marked, and so is all inside it.
+    marked: bool,
+    /// The children that are marked or hold one that is.
+    children: Vec<u32>,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan for these marks. A mark that is no region of the previous rendering means that more changed than the
+    /// marks say: everything is rendered.
+    pub(crate) fn marked(previous: &'a Arc<Node>, marks: &[Box<str>]) -> Self {
+        fn visit(
+            node: &Arc<Node>,
+            marks: &[Box<str>],
+            found: &mut usize,
+            open: &mut HashMap<*const Node, Opened>,
+        ) -> bool {
+            let mut opened = Opened { marked: marks.iter().any(|mark| *mark == node.id), children: Vec::new() };
+            *found += usize::from(opened.marked);
+            for (at, child) in node.children.iter().enumerate() {
+                if visit(child, marks, found, open) {
+                    opened.children.push(at as u32);
+                }
+            }
+            let runs = opened.marked || !opened.children.is_empty() || node.children.iter().any(|child| child.watches);
+            if runs {
+                open.insert(Arc::as_ptr(node), opened);
+            }
+            runs
+        }
+        let (mut found, mut open) = (0, HashMap::new());
+        visit(previous, marks, &mut found, &mut open);
+        if found < marks.len() || marks.iter().any(|mark| &**mark == ROOT) {
+            return Self::All(Some(previous));
+        }
+        Self::Marked { previous, open }
+    }
+
+    fn previous(&self) -> Option<&Arc<Node>> {
+        match self {
+            Self::All(previous) => *previous,
+            Self::Marked { previous, .. } => Some(previous),
+        }
+    }
+}
+
+/// Keeps what regions gave while a render function runs.
+struct Recorder<'a> {
+    plan: Plan<'a>,
+    /// The version of what changes now.
+    seq: Seq,
+    /// The regions whose closures are running, outermost first.
+    frames: RefCell<Vec<Frame>>,
+    flash_placed: Cell<bool>,
+}
+
+/// A region whose closure is running.
+struct Frame {
+    previous: Option<Arc<Node>>,
+    /// Where among the previous children the next one is expected.
+    cursor: usize,
+    /// Whether all inside it is to be rendered.
+    all: bool,
+    /// The regions spliced so far.
+    children: Vec<Arc<Node>>,
+}
+
+/// Stands in the markup for a region until the markup around it is complete. Random for each process and never sent, so
+/// that no content can imitate it.
+static PLACEHOLDER: LazyLock<String> = LazyLock::new(|| format!("\u{1}{:032x}\u{1}", rand::random::<u128>()));
+
+/// The child's number behind a placeholder.
+const NUMBER: usize = 8;
+
+impl<'a> Recorder<'a> {
+    fn new(plan: Plan<'a>, seq: Seq) -> Self {
+        Self { plan, seq, frames: RefCell::default(), flash_placed: Cell::new(false) }
+    }
+
+    /// What the region around the one being rendered knows of it: its previous rendering, and whether it must run anyway.
+    fn previous(&self, id: &str) -> (Option<Arc<Node>>, bool) {
+        let mut frames = self.frames.borrow_mut();
+        let Some(frame) = frames.last_mut() else {
+            let all = matches!(self.plan, Plan::All(_));
+            return (self.plan.previous().cloned(), all);
+        };
+        let children = frame.previous.as_ref().map_or(&[][..], |previous| &previous.children);
+        let expected = children.get(frame.cursor).filter(|child| &*child.id == id);
+        let at =
+            if expected.is_some() { Some(frame.cursor) } else { children.iter().position(|child| &*child.id == id) };
+        let found = at.map(|at| {
+            frame.cursor = at + 1;
+            children[at].clone()
+        });
+        (found, frame.all)
+    }
+
+    /// Renders a region, or takes its previous rendering where that still holds.
+    fn region(&self, id: &str, extent: Extent, dependency: Option<u64>, body: impl FnOnce() -> Markup) -> Arc<Node> {
+        let (previous, mut all) = self.previous(id);
+        let opened = self.opened(previous.as_ref());
+        all |= previous.is_none() || opened.is_some_and(|opened| opened.marked);
+        all |= previous.as_ref().is_some_and(|previous| previous.dependency != dependency);
+        match previous {
+            // The root always runs: it is how the marked regions are reached, and what is not in a region is compared for free.
+            Some(previous) if !all && opened.is_none() && id != ROOT => previous,
+            previous => self.run(id, extent, dependency, previous, all, body),
+        }
+    }
+
+    fn opened(&self, previous: Option<&Arc<Node>>) -> Option<&Opened> {
+        match &self.plan {
+            Plan::All(_) => None,
+            Plan::Marked { open, .. } => previous.and_then(|previous| open.get(&Arc::as_ptr(previous))),
+        }
+    }
+
+    fn run(
+        &self,
+        id: &str,
+        extent: Extent,
+        dependency: Option<u64>,
+        previous: Option<Arc<Node>>,
+        all: bool,
+        body: impl FnOnce() -> Markup,
+    ) -> Arc<Node> {
+        let frame = Frame { previous: previous.clone(), cursor: 0, all, children: Vec::new() };
+        self.frames.borrow_mut().push(frame);
+        let markup = body().into_string();
+        let children = self.frames.borrow_mut().pop().map(|frame| frame.children).unwrap_or_default();
+        let (html, holes, children) = split(markup, children);
+        let (id, version) = (id.into(), self.seq);
+        Node { id, extent, html, holes, children, version, dependency, watches: false }.settle(previous.as_ref())
+    }
+
+    /// Renders the rows of a list that must be.
+    fn rows<T>(&self, id: &str, items: &[T], key: &dyn Fn(&T) -> Box<str>, row: &dyn Fn(&T) -> Markup) -> Arc<Node> {
+        let (previous, mut all) = self.previous(id);
+        let opened = self.opened(previous.as_ref());
+        all |= opened.is_some_and(|opened| opened.marked);
+        if let (Some(previous), false) = (&previous, all) {
+            let Some(opened) = opened else { return previous.clone() };
+            if let Some(node) = self.some_rows(previous, &opened.children, items, key, row) {
+                return node;
+            }
+        }
+        let frame = Frame { previous: previous.clone(), cursor: 0, all: true, children: Vec::new() };
+        self.frames.borrow_mut().push(frame);
+        let render = |item: &T| self.region(&key(item), Extent::Outer, None, || row(item));
+        let children = items.iter().map(render).collect();
+        self.frames.borrow_mut().pop();
+        self.list(id, children, previous.as_ref())
+    }
+
+    /// Renders only these rows; nothing when the list is no longer the one they were marked in.
+    fn some_rows<T>(
+        &self,
+        previous: &Arc<Node>,
+        rows: &[u32],
+        items: &[T],
+        key: &dyn Fn(&T) -> Box<str>,
+        row: &dyn Fn(&T) -> Markup,
+    ) -> Option<Arc<Node>> {
+        let same = |&at: &u32| {
+            let shown = previous.children.get(at as usize).map(|row| &*row.id);
+            shown.is_some() && shown == items.get(at as usize).map(key).as_deref()
+        };
+        if items.len() != previous.children.len() || !rows.iter().all(same) {
+            return None;
+        }
+        let mut children = previous.children.clone();
+        for &at in rows {
+            let at = at as usize;
+            let frame = Frame { previous: Some(previous.clone()), cursor: at, all: false, children: Vec::new() };
+            self.frames.borrow_mut().push(frame);
+            children[at] = self.region(&previous.children[at].id, Extent::Outer, None, || row(&items[at]));
+            self.frames.borrow_mut().pop();
+        }
+        Some(self.list(&previous.id, children, Some(previous)))
+    }
+
+    fn list(&self, id: &str, children: Box<[Arc<Node>]>, previous: Option<&Arc<Node>>) -> Arc<Node> {
+        let (id, version) = (id.into(), self.seq);
+        let (html, holes) = (Box::default(), Box::default());
+        Node { id, extent: Extent::Inner, html, holes, children, version, dependency: None, watches: false }
+            .settle(previous)
+    }
+
+    /// Leaves a mark in the markup where the region stands.
+    fn place(&self, node: Arc<Node>, out: &mut String) {
+        let mut frames = self.frames.borrow_mut();
+        let Some(frame) = frames.last_mut() else { return node.write(out) };
+        out.push_str(&PLACEHOLDER);
+        let digits = format!("{:0NUMBER$x}", frame.children.len());
+        out.push_str(&digits);
+        frame.children.push(node);
+    }
+}
+
+/// A region's own HTML, its holes, and what stands in them.
+type Parts = (Box<str>, Box<[u32]>, Box<[Arc<Node>]>);
+
+/// Takes the placeholders out of a region's markup: its own HTML, where its children stand, and they in that order.
+fn split(markup: String, children: Vec<Arc<Node>>) -> Parts {
+    if children.is_empty() {
+        return (markup.into(), Box::default(), Box::default());
+    }
+    let (mut html, mut from) = (String::with_capacity(markup.len()), 0);
+    let (mut holes, mut placed) = (Vec::with_capacity(children.len()), Vec::with_capacity(children.len()));
+    for at in memchr::memmem::find_iter(markup.as_bytes(), PLACEHOLDER.as_bytes()) {
+        html.push_str(&markup[from..at]);
+        let number = at + PLACEHOLDER.len();
+        from = number + NUMBER;
+        let child = usize::from_str_radix(&markup[number..from], 16).ok().and_then(|number| children.get(number));
+        if let Some(child) = child {
+            holes.push(html.len() as u32);
+            placed.push(child.clone());
+        }
+    }
+    html.push_str(&markup[from..]);
+    (html.into(), holes.into(), placed.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use maud::html;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::page::patch;
+
+    /// A state, and which closures ran.
+    #[derive(Default)]
+    struct Probe {
+        a: u32,
+        b: u32,
+        rows: Vec<(u32, u32)>,
+        ran: RefCell<Vec<String>>,
+    }
+
+    impl Probe {
+        fn ran(&self, what: impl Into<String>) {
+            self.ran.borrow_mut().push(what.into());
+        }
+    }
+
+    fn page(view: &View<Probe>) -> Markup {
+        html! {
+            h1 { "Title" }
+            (view.region("outer", || {
+                view.ran("outer");
+                html! {
+                    "a=" (view.a)
+                    (view.region("inner", || { view.ran("inner"); html! { "b=" (view.b) } }))
+                    (view.region("watch", || { view.ran("watch"); html! { (view.b) } }).on(&view.b))
+                }
+            }))
+            (view.each("rows", &view.rows, |row| format!("row-{}", row.0), |row| {
+                view.ran(format!("row-{}", row.0));
+                html! { li id={ "row-" (row.0) } { (row.1) (view.region(format!("cell-{}", row.0), || html! { (row.1) })) } }
+            }).tag("ul"))
+        }
+    }
+
+    fn record(state: &Probe, plan: Plan<'_>, seq: Seq) -> Arc<Node> {
+        state.ran.borrow_mut().clear();
+        let (flash, who) = (Flash::default(), Who::anybody());
+        View::new(state, &flash, &who, plan, seq).without_flash().record(page)
+    }
+
+    fn check(marks: &[&str], change: impl FnOnce(&mut Probe), ran: &[&str], patched: &[&str]) {
+        let mut state = Probe { rows: vec![(1, 10), (2, 20), (3, 30)], ..Probe::default() };
+        let old = record(&state, Plan::All(None), Seq::default());
+        change(&mut state);
+        let marks: Vec<Box<str>> = marks.iter().map(|&mark| mark.into()).collect();
+        let new = record(&state, Plan::marked(&old, &marks), Seq::default().next());
+        assert_eq!(*state.ran.borrow(), ran, "what ran for {marks:?}");
+        let patches = patch::between(&old, &new);
+        let ids: Vec<_> = patches.iter().map(|region| &*region.id).collect();
+        assert_eq!(ids, patched, "what is sent for {marks:?}");
+        let fresh = record(&state, Plan::All(None), Seq::default());
+        if !patched.is_empty() {
+            assert_eq!(new.html(), fresh.html());
+        }
+        // A browser that has seen the first rendering needs the same regions.
+        assert_eq!(patch::since(Seq::default(), &new), patches);
+    }
+
+    #[test]
+    fn only_marked_regions_run_and_only_changed_ones_are_sent() {
+        let rows = ["row-1", "row-2", "row-3"];
+        // What is around a marked region runs to reach it, and is compared as well.
+        check(&["inner"], |state| state.a = 7, &["outer", "inner"], &["outer"]);
+        check(&["outer"], |_| {}, &["outer", "inner", "watch"], &[]);
+        check(&["outer"], |state| state.a = 7, &["outer", "inner", "watch"], &["outer"]);
+        // A region with a dependency marks itself; to find out, what is around it runs.
+        check(&["inner"], |state| state.b = 7, &["outer", "inner", "watch"], &["inner", "watch"]);
+        check(&["row-2"], |state| state.rows[1].1 = 21, &["outer", "row-2"], &["row-2"]);
+        check(&["cell-3"], |state| state.rows[2].1 = 31, &["outer", "row-3"], &["row-3"]);
+        check(&["rows"], |state| state.rows[0].1 = 11, &["outer", "row-1", "row-2", "row-3"], &["row-1"]);
+        check(&["rows"], |state| state.rows.push((4, 40)), &["outer", "row-1", "row-2", "row-3", "row-4"], &["rows"]);
+        // A mark in a list that has changed since renders the list.
+        check(&["row-2"], |state| _ = state.rows.remove(0), &["outer", "row-2", "row-3"], &["rows"]);
+        // A mark that is no region yet means everything.
+        let all = ["outer", "inner", "watch", rows[0], rows[1], rows[2]];
+        check(&["new"], |state| state.b = 1, &all, &["inner", "watch"]);
+        check(&["lv-root"], |_| {}, &all, &[]);
+    }
+
+    #[test]
+    fn content_can_not_imitate_a_region() {
+        let state = format!("{}00000000", *PLACEHOLDER);
+        let evil = |view: &View<String>| html! { (view.region("a", || html! { "x" })) p { (view.as_str()) } };
+        let (flash, who) = (Flash::default(), Who::anybody());
+        // Even with the right placeholder, which nobody outside knows, nothing worse than a repeated region comes of it.
+        let view = View::new(&state, &flash, &who, Plan::All(None), Seq::default()).without_flash();
+        assert!(view.record(evil).html().starts_with(r#"<div id="a">x</div>"#));
+    }
+
+    #[test]
+    fn a_region_spliced_in_a_part_made_before_still_has_its_place() {
+        let render = |view: &View<()>| {
+            let part = html! { (view.region("b", || html! { "2" })) };
+            html! { (view.region("a", || html! { "1" })) (part) }
+        };
+        let html = crate::testing::render_once(&(), render);
+        assert_eq!(html, r#"<div id="a">1</div><div id="b">2</div>"#);
+    }
+
+    proptest! {
+        /// Whatever changes and whatever is marked besides: patching the old rendering gives the new one, by the tree.
+        #[test]
+        fn patches_lead_from_old_to_new(
+            a in 0..3u32, b in 0..3u32,
+            before in proptest::collection::vec((0..9u32, 0..3u32), 0..9),
+            after in proptest::collection::vec((0..9u32, 0..3u32), 0..9),
+        ) {
+            let unique = |rows: Vec<(u32, u32)>| {
+                let mut seen = std::collections::HashSet::new();
+                rows.into_iter().filter(|row| seen.insert(row.0)).collect::<Vec<_>>()
+            };
+            let mut state = Probe { rows: unique(before), ..Probe::default() };
+            let old = record(&state, Plan::All(None), Seq::default());
+            (state.a, state.b, state.rows) = (a, b, unique(after));
+            let new = record(&state, Plan::All(Some(&old)), Seq::default().next());
+            prop_assert_eq!(new.html(), record(&state, Plan::All(None), Seq::default()).html());
+            prop_assert_eq!(patch::between(&old, &new), patch::since(Seq::default(), &new));
+            let fingerprint = old.fingerprint(7);
+            prop_assert_eq!(fingerprint.changed(&new, 7).is_empty(), old.html() == new.html());
+        }
+    }
+}

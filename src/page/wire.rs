@@ -1,0 +1,261 @@
+//! The bodies of the frames a page exchanges with its browser: one type a kind, arrays on the wire.
+//!
+//! `live` carries these as opaque bytes. Fields at the end may be left out by the sender; more than are known are passed over.
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::fields::Fields;
+
+/// The number of a patch in its session, from 1. 0 is the page as the GET showed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Seq(u32);
+
+impl Seq {
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// Reads an array into fields: the ones left out take their default.
+macro_rules! body {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name { $($(#[$field_doc])* pub(crate) $field: $type),* }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+                struct Array;
+                impl<'de> Visitor<'de> for Array {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("the array of ", stringify!($name)))
+                    }
+                    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<$name, A::Error> {
+                        let body = $name {
+                            $($field: array.next_element::<Option<$type>>()?.flatten().unwrap_or_else(|| $default)),*
+                        };
+                        while array.next_element::<IgnoredAny>()?.is_some() {}
+                        Ok(body)
+                    }
+                }
+                source.deserialize_seq(Array)
+            }
+        }
+    };
+}
+
+body! {
+    /// JOIN: the browser asks to hold the session its page came with.
+    Join {
+        /// The page's token; empty when the browser has none that is good.
+        token: String = String::new(),
+        /// Path and query of the page.
+        url: String = String::new(),
+        /// Kept free for the application.
+        _params: Params = Params::default(),
+        /// What the browser held before its socket dropped.
+        resume: Option<Resume> = None,
+    }
+}
+
+body! {
+    /// The session a browser held before its socket dropped.
+    Resume {
+        /// The token given in the last join's reply.
+        session: String = String::new(),
+        /// The last patch it applied.
+        seen: Seq = Seq::default(),
+    }
+}
+
+body! {
+    /// EVENT: the person did something.
+    EventBody {
+        /// The attribute's text.
+        name: String = String::new(),
+        /// What `data-lv-target` names.
+        target: Option<String> = None,
+        /// The `data-lv-value-*` pairs.
+        values: Fields = Fields::default(),
+        /// The form's fields.
+        form: Fields = Fields::default(),
+        /// A keyboard event's key.
+        key: Option<String> = None,
+        /// What else the browser says of the event.
+        meta: Params = Params::default(),
+    }
+}
+
+body! {
+    /// RESYNC: the browser wants regions whole.
+    Resync {
+        /// Their ids.
+        regions: Vec<String> = Vec::new(),
+    }
+}
+
+/// A map of strings, kept as pairs.
+#[derive(Debug, Default)]
+pub(crate) struct Params(pub(crate) Fields);
+
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Map;
+        impl<'de> Visitor<'de> for Map {
+            type Value = Params;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map of strings")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+                let mut pairs = Fields::default();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    pairs.push(name, value);
+                }
+                Ok(Params(pairs))
+            }
+        }
+        source.deserialize_map(Map)
+    }
+}
+
+/// A region sent whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RegionPatch {
+    pub(crate) id: Box<str>,
+    /// Whether the content replaces the element itself, not what it holds.
+    pub(crate) outer: bool,
+    pub(crate) html: String,
+}
+
+impl Serialize for RegionPatch {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        (&self.id, u8::from(self.outer), &self.html).serialize(out)
+    }
+}
+
+/// PATCH: what changed since the previous one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Patch {
+    pub(crate) seq: Seq,
+    pub(crate) regions: Vec<RegionPatch>,
+    pub(crate) title: Option<String>,
+    pub(crate) commands: Vec<Command>,
+}
+
+impl Serialize for Patch {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match (&self.title, self.commands.is_empty()) {
+            (None, true) => (self.seq, &self.regions).serialize(out),
+            (title, true) => (self.seq, &self.regions, title).serialize(out),
+            (title, false) => (self.seq, &self.regions, title, &self.commands).serialize(out),
+        }
+    }
+}
+
+/// Something the browser is to do besides patching.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Puts the focus on the first element the selector finds.
+    Focus(String),
+    /// A note for whoever develops the page: shown in the browser's console.
+    Debug(String),
+}
+
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Focus(selector) => ("focus", selector).serialize(out),
+            Self::Debug(text) => ("debug", text).serialize(out),
+        }
+    }
+}
+
+/// REPLY: the answer to a frame with a ref.
+#[derive(Debug)]
+pub(crate) struct Reply<'a, P = ()> {
+    pub(crate) outcome: Result<Option<P>, (&'a str, &'a str)>,
+    pub(crate) patch: Option<&'a Patch>,
+}
+
+impl<P: Serialize> Serialize for Reply<'_, P> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match (&self.outcome, self.patch) {
+            (Ok(None), None) => (0u8,).serialize(out),
+            (Ok(None), Some(patch)) => (0u8, patch).serialize(out),
+            (Ok(Some(payload)), patch) => (0u8, patch, payload).serialize(out),
+            (Err(error), patch) => (1u8, patch, error).serialize(out),
+        }
+    }
+}
+
+/// What a join's reply says besides the patch.
+#[derive(Debug)]
+pub(crate) struct Joined<'a> {
+    /// The topic the page's frames carry from now on.
+    pub(crate) topic: &'a str,
+    /// The token that names this session in a resume.
+    pub(crate) session: &'a str,
+    pub(crate) seq: Seq,
+    /// How often the browser should send a heartbeat, in milliseconds.
+    pub(crate) heartbeat: u32,
+    pub(crate) dev: bool,
+    /// Whether the session was mounted anew: events without an answer are not known to it.
+    pub(crate) fresh: bool,
+}
+
+impl Serialize for Joined<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        (self.topic, self.session, self.seq, self.heartbeat, self.dev, self.fresh).serialize(out)
+    }
+}
+
+/// How a REDIRECT is to be followed.
+pub(crate) const FULL_LOAD: u8 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::Format;
+
+    #[test]
+    fn arrays_may_be_short_or_long() {
+        let join: Join = serde_json::from_str(r#"["t","/c",{},["s",4],[],1,2]"#).unwrap();
+        assert_eq!((join.token.as_str(), join.resume.unwrap().seen), ("t", Seq(4)));
+        let join: Join = serde_json::from_str(r#"["t","/c",{"a":"b"},null]"#).unwrap();
+        assert!(join.resume.is_none());
+        assert_eq!(join._params.0.get("a"), Some("b"));
+        let event: EventBody = serde_json::from_str(r#"["inc"]"#).unwrap();
+        assert_eq!((event.name.as_str(), event.target), ("inc", None));
+        let event: EventBody =
+            serde_json::from_str(r#"["x",null,[["a","1"]],[["b","2"],["b","3"]],"Enter",{"type":"keydown"}]"#).unwrap();
+        assert_eq!((event.form.len(), event.meta.0.get("type")), (2, Some("keydown")));
+    }
+
+    #[test]
+    fn wrong_types_are_errors() {
+        for text in [r#"{}"#, r#"["inc",3]"#, r#"["inc",null,[["a"]]]"#, r#"["inc",null,[["a",1]]]"#, "7", "null"] {
+            assert!(serde_json::from_str::<EventBody>(text).is_err(), "{text}");
+            let value: serde_json::Value = serde_json::from_str(text).unwrap();
+            let bytes = Format::MessagePack.to_bytes(&value).unwrap();
+            assert!(Format::MessagePack.from_slice::<EventBody>(&bytes).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_that_says_nothing() {
+        let click = Patch {
+            seq: Seq(7),
+            regions: vec![RegionPatch { id: "stats".into(), outer: false, html: "Count: 1".into() }],
+            title: None,
+            commands: Vec::new(),
+        };
+        let reply = Reply::<()> { outcome: Ok(None), patch: Some(&click) };
+        assert_eq!(serde_json::to_string(&reply).unwrap(), r#"[0,[7,[["stats",0,"Count: 1"]]]]"#);
+        assert_eq!(serde_json::to_string(&Reply::<()> { outcome: Ok(None), patch: None }).unwrap(), "[0]");
+        let refused = Reply::<()> { outcome: Err(("full", "No room.")), patch: None };
+        assert_eq!(serde_json::to_string(&refused).unwrap(), r#"[1,null,["full","No room."]]"#);
+    }
+}

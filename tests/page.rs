@@ -1,0 +1,272 @@
+//! Pages as their users see them, driven in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails here")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mizu::prelude::*;
+use mizu::testing::TestApp;
+
+struct Counter;
+
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    count: i64,
+    log: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Do {
+    Inc { by: i64 },
+    Dec { by: i64 },
+    Forget,
+    Refuse,
+    Fail,
+    Panic,
+    Leave,
+}
+
+impl Page for Counter {
+    type State = State;
+    type Message = ();
+
+    async fn mount(&self, _cx: &mut Ctx<Self>) -> Result<State> {
+        Ok(State::default())
+    }
+
+    fn render(&self, view: &View<State>) -> Markup {
+        html! {
+            button id="inc" form="lv" name="lv" value=(lv::event(Do::Inc { by: 1 })) { "+" }
+            button id="dec" form="lv" name="lv" value=(lv::event(Do::Dec { by: 1 })) { "-" }
+            button id="five" data-lv-click="Inc" data-lv-value-by="5" { "+5" }
+            @for other in ["Forget", "Refuse", "Fail", "Panic", "Leave"] { button id=(other) data-lv-click=(other) {} }
+            (view.region("stats", || html! { "Count: " (view.count) }))
+            (view.region("log", || html! { @for line in &view.log { li { (line) } } }).tag("ul"))
+            form id="add" data-lv-submit="Inc" method="post" { input name="by" value="2"; button { "Add" } }
+        }
+    }
+
+    async fn handle(&self, cx: &mut Ctx<Self>, session: &mut Session<State>, event: Event) -> Result {
+        match event.decode()? {
+            Do::Inc { by } => session.state.count += by,
+            Do::Dec { by } => session.state.count -= by,
+            Do::Forget => {
+                session.state.count = 1_000;
+                session.mark("log");
+                return Ok(());
+            }
+            Do::Refuse => return Err(Error::reject("full", "No <room>.")),
+            Do::Fail => return Err(std::io::Error::other("secret path /etc/shadow").into()),
+            Do::Panic => panic!("as asked"),
+            Do::Leave => {
+                session.flash.success("Goodbye.");
+                cx.redirect("/elsewhere");
+            }
+        }
+        session.state.log.push(event.name().into());
+        session.mark(["stats", "log"]);
+        Ok(())
+    }
+
+    fn title(&self, view: &View<State>) -> String {
+        format!("Count {}", view.count)
+    }
+}
+
+struct Elsewhere;
+
+impl Page for Elsewhere {
+    type State = ();
+    type Message = ();
+    async fn mount(&self, _cx: &mut Ctx<Self>) -> Result {
+        Ok(())
+    }
+    fn render(&self, view: &View<()>) -> Markup {
+        html! { main { (view.flash()) } }
+    }
+}
+
+fn app() -> TestApp {
+    TestApp::new(Router::new().route("/counter", mizu::page(Counter)).route("/elsewhere", mizu::page(Elsewhere)))
+}
+
+#[tokio::test]
+async fn a_click_changes_what_shows() {
+    let mut page = app().open("/counter").await;
+    assert_eq!(page.patches(), 0, "a join of an unchanged page ships no HTML");
+    page.click("#inc").await;
+    page.click("#five").await;
+    page.click("#dec").await;
+    assert_eq!(page.text("#stats"), "Count: 5");
+    assert_eq!(page.text("#log"), "Inc Inc Dec");
+    assert_eq!(page.title(), "Count 5");
+    page.submit("#add", [("by", "10")]).await;
+    assert_eq!(page.text("#stats"), "Count: 15");
+    page.click("#add button").await;
+    assert_eq!(page.text("#stats"), "Count: 17");
+}
+
+#[tokio::test]
+async fn without_scripts_inc_then_dec_gives_one_then_zero() {
+    let app = app();
+    let page = app.get("/counter").await;
+    assert_eq!(page.header("cache-control"), Some("private, no-cache"));
+    let page = app.post("/counter", [("lv-token", page.token().as_str()), ("lv", "Inc?by=1")]).await;
+    assert_eq!(page.text("#stats"), "Count: 1");
+    let page = app.post("/counter", [("lv-token", page.token().as_str()), ("lv", "Dec?by=1")]).await;
+    assert_eq!(page.text("#stats"), "Count: 0");
+    let token = page.attribute("#add input[name=lv-token]", "value").unwrap();
+    let page = app.post("/counter", [("lv", "Inc"), ("lv-token", token.as_str()), ("by", "7")]).await;
+    assert_eq!(page.text("#stats"), "Count: 7");
+    assert_eq!(app.live().parked(), 1);
+}
+
+#[tokio::test]
+async fn refusals_show_and_the_session_lives() {
+    let app = app();
+    let mut page = app.open("/counter").await;
+    page.click("#inc").await;
+    page.click("#Refuse").await;
+    assert_eq!(page.refused(), Some(("full", "No <room>.")));
+    assert_eq!(page.text("#lv-flash .lv-flash-error"), "No <room>.");
+    page.click("#Fail").await;
+    assert_eq!(page.refused(), Some(("internal", "Something went wrong on our side.")));
+    assert!(!page.html().contains("shadow"));
+    page.click("#inc").await;
+    assert_eq!((page.text("#stats").as_str(), page.text("#lv-flash").as_str()), ("Count: 2", ""));
+
+    let page = app.get("/counter").await;
+    let page = app.post("/counter", [("lv-token", page.token().as_str()), ("lv", "Refuse")]).await;
+    assert_eq!((page.status().as_u16(), page.text("#lv-flash").as_str()), (422, "No <room>."));
+    let page = app.post("/counter", [("lv-token", page.token().as_str()), ("lv", "Inc?by=x")]).await;
+    assert_eq!(page.status(), 422);
+    assert_eq!(page.text("#lv-flash"), r#"field "by" has the value "x": invalid digit found in string"#);
+}
+
+#[tokio::test]
+async fn a_redirect_takes_the_flash_along() {
+    let app = app();
+    let page = app.get("/counter").await;
+    let page = app.post("/counter", [("lv-token", page.token().as_str()), ("lv", "Leave")]).await;
+    assert_eq!(page.text("main"), "Goodbye.");
+    let mut page = app.open("/counter").await;
+    page.click("#Leave").await;
+    page.until(|page| page.redirected().is_some()).await;
+    assert_eq!(page.redirected(), Some("/elsewhere"));
+}
+
+#[tokio::test]
+#[should_panic(expected = "was a region changed and not marked")]
+async fn a_forgotten_mark_fails_the_test() {
+    app().open("/counter").await.click("#Forget").await;
+}
+
+#[tokio::test]
+async fn a_panic_ends_the_session_and_no_other() {
+    let app = app();
+    let mut one = app.open("/counter").await;
+    let mut two = app.open("/counter").await;
+    one.click("#Panic").await;
+    assert_eq!(one.refused().map(|(code, _)| code), Some("panicked"));
+    two.click("#inc").await;
+    assert_eq!(two.text("#stats"), "Count: 1");
+    assert_eq!(app.live().joined(), 1);
+}
+
+#[tokio::test]
+async fn a_dropped_socket_resumes_exactly() {
+    let mut page = app().open("/counter").await;
+    page.click("#inc").await;
+    page.reconnect().await;
+    let patches = page.patches();
+    assert_eq!(page.text("#stats"), "Count: 1");
+    page.click("#inc").await;
+    assert_eq!(page.text("#stats"), "Count: 2");
+    assert_eq!(page.patches(), patches + 1);
+}
+
+/// Counts what a page starts.
+#[derive(Clone, Default)]
+struct Counts {
+    ticks: Arc<AtomicUsize>,
+    unmounted: Arc<AtomicUsize>,
+}
+
+struct Clock(Counts);
+
+#[derive(Clone, Debug)]
+enum Msg {
+    Tick,
+    Said(String),
+    Computed(u64),
+}
+
+impl Page for Clock {
+    type State = Vec<String>;
+    type Message = Msg;
+
+    async fn mount(&self, cx: &mut Ctx<Self>) -> Result<Vec<String>> {
+        cx.subscribe("hall", Msg::Said).await?;
+        cx.every(Duration::from_secs(1), || Msg::Tick);
+        cx.spawn(async { Msg::Computed(42) });
+        Ok(Vec::new())
+    }
+
+    fn render(&self, view: &View<Vec<String>>) -> Markup {
+        html! { (view.region("lines", || html! { @for line in view.iter() { p { (line) } } })) }
+    }
+
+    async fn info(&self, _cx: &mut Ctx<Self>, session: &mut Session<Vec<String>>, message: Msg) -> Result {
+        session.state.push(match message {
+            Msg::Tick => {
+                self.0.ticks.fetch_add(1, Ordering::SeqCst);
+                "tick".to_owned()
+            }
+            Msg::Said(text) => text,
+            Msg::Computed(number) => number.to_string(),
+        });
+        session.mark("lines");
+        Ok(())
+    }
+
+    async fn unmount(&self, _cx: &mut Ctx<Self>, _session: &mut Session<Vec<String>>) {
+        self.0.unmounted.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_tells_arrives_and_crawlers_start_nothing() {
+    let counts = Counts::default();
+    let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(counts.clone()))));
+    for _ in 0..50 {
+        app.get("/clock").await;
+    }
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!((app.live().parked(), app.live().shutdown().tasks()), (50, 0));
+    assert_eq!(counts.ticks.load(Ordering::SeqCst), 0);
+
+    let mut page = app.open("/clock").await;
+    app.live().publish("hall", "hello").await.unwrap();
+    page.until(|page| page.text("#lines").contains("hello")).await;
+    page.until(|page| page.text("#lines").contains("42")).await;
+    page.until(|page| page.text("#lines").matches("tick").count() >= 3).await;
+    // A publish of another type is passed over.
+    app.live().publish("hall", &7).await.unwrap();
+    app.live().publish("hall", "after").await.unwrap();
+    page.until(|page| page.text("#lines").contains("after")).await;
+}
+
+#[tokio::test]
+async fn what_is_published_while_parked_waits() {
+    let counts = Counts::default();
+    let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(counts))));
+    let mut page = app.open("/clock").await;
+    page.until(|page| page.text("#lines").contains("42")).await;
+    page.reconnect_after(async {
+        app.live().publish("hall", "meanwhile").await.unwrap();
+    })
+    .await;
+    assert!(page.text("#lines").contains("meanwhile"));
+}
