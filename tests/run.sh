@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Installs what the tests need on a Debian machine with Rust, Node and root, and runs all of them.
+# `tests/run.sh --no-install` leaves the installing out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
+
+if [ "${1:-}" != "--no-install" ]; then
+  step "install: Chromium, a C++ compiler for the fuzz targets, npm packages from the lock file"
+  if ! command -v chromium >/dev/null || ! command -v g++ >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium g++ >/dev/null
+  fi
+  npm ci --prefix runtime-js --no-audit --no-fund --loglevel=error
+fi
+
+step "formatting"
+cargo fmt --all --check
+
+step "JavaScript: types, unit tests, size, dist is what src makes"
+npm run --silent check --prefix runtime-js
+
+step "clippy, warnings denied"
+cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
+
+step "each feature alone"
+cargo check --quiet -p mizu-live --lib --no-default-features
+cargo check --quiet -p mizu-live --lib --no-default-features --features testing
+
+step "documentation, warnings denied"
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
+
+step "unit and integration tests"
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace --all-features
+else
+  cargo test --workspace --all-features --lib --tests
+fi
+
+step "documentation examples"
+cargo test --quiet --workspace --all-features --doc
+
+step "the runtime in Chromium"
+npm run --silent test:browser --prefix runtime-js
+
+step "the whole stack in Chromium"
+cargo build --quiet --examples
+node --test tests/browser/
+
+step "fuzz targets, some seconds each"
+tests/fuzz/run 10
+
+step "benchmarks, a short run: the harness works"
+cargo bench --quiet --bench report -- --quick
+
+step "all passed"
