@@ -58,23 +58,34 @@ fn thousand() -> usize {
 
 const MOST: usize = 20_000;
 
+/// The rows that the address asks for.
+async fn rows(cx: &mut Ctx<Table>) -> Result<Vec<Row>> {
+    let Query(Params { rows }) = cx.extract().await?;
+    if rows > MOST {
+        return Err(Error::reject("too_many", format!("{MOST} rows are the most this table shows.")));
+    }
+    let row = |id| Row { id, name: format!("Row {id}"), value: (id as u64 * 7_919) % 1_000, status: Status::of(id) };
+    Ok((1..=rows).map(row).collect())
+}
+
 impl Page for Table {
     type State = Vec<Row>;
     type Message = ();
 
     async fn mount(&self, cx: &mut Ctx<Self>) -> Result<Vec<Row>> {
-        let Query(Params { rows }) = cx.extract().await?;
-        if rows > MOST {
-            return Err(Error::reject("too_many", format!("{MOST} rows are the most this table shows.")));
-        }
-        let row =
-            |id| Row { id, name: format!("Row {id}"), value: (id as u64 * 7_919) % 1_000, status: Status::of(id) };
-        Ok((1..=rows).map(row).collect())
+        rows(cx).await
+    }
+
+    /// A link with `data-lv-patch` was followed: the same page under another query.
+    async fn params(&self, cx: &mut Ctx<Self>, session: &mut Session<Vec<Row>>) -> Result {
+        session.replace(rows(cx).await?);
+        Ok(())
     }
 
     fn render(&self, view: &View<Vec<Row>>) -> Markup {
         html! {
             h1 { "Table" }
+            p class="choices" { @for rows in [20, 1_000, 5_000] { a href={ "?rows=" (rows) } data-lv-patch { (rows) " rows" } " " } }
             table {
                 thead { tr { th { "Id" } th { "Name" } th { "Value" } th { "Status" } th {} } }
                 // Each row is a region, named by the id its element has.

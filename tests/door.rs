@@ -527,3 +527,50 @@ async fn the_end_leaves_no_task() {
         assert!(page.until_closed().await.is_reconnectable());
     }
 }
+
+#[tokio::test]
+async fn joins_are_limited_by_identity() {
+    let joins_per_identity = mizu::live::Rate::per_second(1).burst(2);
+    let limits = mizu::live::Limits { joins_per_identity, ..Default::default() };
+    let live = Live::builder().secret("s").limits(limits).identity::<User>().build();
+    let app = live.attach(Router::new().route("/account", mizu::page(Account)));
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let mut ann = Raw::connect(&app, &[("x-user", "ann")]).await;
+        answers.push(ann.join("", "/account").await.0);
+    }
+    assert_eq!(answers, [Kind::REPLY, Kind::REPLY, Kind::ERROR]);
+    let mut bob = Raw::connect(&app, &[("x-user", "bob")]).await;
+    assert_eq!(bob.join("", "/account").await.0, Kind::REPLY);
+}
+
+#[tokio::test]
+async fn what_is_sent_to_a_page_that_is_not_joined_is_answered() {
+    let app = Live::builder().secret("s").build().attach(rooms());
+    let mut raw = Raw::connect(&app, &[]).await;
+    assert_eq!(raw.event(1, "click").await.1[0].as_str(), Some("unknown_topic"));
+    raw.join("", "/rooms/a").await;
+    let topic = Topic::new("1").unwrap();
+    raw.send(Kind::EVENT, topic.clone(), Ref::new(2), &serde_json::json!({"name": "click"})).await;
+    assert_eq!(raw.receive().await.1[0].as_str(), Some("bad_message"));
+    let values: Vec<_> = (0..101).map(|n| (n.to_string(), "")).collect();
+    raw.send(Kind::EVENT, topic.clone(), Ref::new(3), &serde_json::json!(["click", null, values])).await;
+    assert_eq!(raw.receive().await.1[0].as_str(), Some("bad_message"));
+    raw.send(Kind::UPLOAD, topic.clone(), Ref::new(4), &serde_json::json!([])).await;
+    assert_eq!(raw.receive().await.1[0].as_str(), Some("unsupported"));
+    raw.send(Kind::LEAVE, topic, Ref::PUSH, &serde_json::json!(["gone"])).await;
+    support::eventually(|| app.live().joined() == 0 && app.live().parked() == 0).await;
+    assert_eq!(raw.event(5, "click").await.1[0].as_str(), Some("unknown_topic"));
+}
+
+#[tokio::test]
+async fn a_connection_joins_a_bounded_number_of_pages() {
+    let limits = mizu::live::Limits { joins: mizu::live::Rate::UNLIMITED, ..Default::default() };
+    let app = Live::builder().secret("s").limits(limits).build().attach(rooms());
+    let mut raw = Raw::connect(&app, &[]).await;
+    for _ in 0..16 {
+        assert_eq!(raw.join("", "/rooms/a").await.0, Kind::REPLY);
+    }
+    assert_eq!(raw.join("", "/rooms/a").await.1[0].as_str(), Some("rate_limited"));
+    assert_eq!(app.live().joined(), 16);
+}

@@ -270,3 +270,134 @@ async fn what_is_published_while_parked_waits() {
     .await;
     assert!(page.text("#lines").contains("meanwhile"));
 }
+
+/// Shows a list as its query says, and makes the mistakes that development mode names.
+struct List;
+
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    kind: String,
+    clicks: u32,
+    other: u32,
+}
+
+async fn kind(cx: &mut Ctx<List>) -> Result<String> {
+    let axum::extract::RawQuery(query) = cx.extract().await?;
+    Ok(query.unwrap_or_default())
+}
+
+impl Page for List {
+    type State = Listed;
+    type Message = ();
+
+    async fn mount(&self, cx: &mut Ctx<Self>) -> Result<Listed> {
+        Ok(Listed { kind: kind(cx).await?, clicks: 0, other: 0 })
+    }
+
+    fn render(&self, view: &View<Listed>) -> Markup {
+        html! {
+            a id="green" href="?green" data-lv-patch {} a id="bad" href="?bad" data-lv-patch {}
+            a id="away" href="/counter" data-lv-patch {}
+            (view.region("kind", || html! { (view.kind) }))
+            (view.region("clicks", || html! { (view.clicks) }))
+            (view.region("other", || html! { (view.other) }))
+            (view.region("twice", || html! {}))
+            @if view.clicks == 2 { (view.region("twice", || html! {})) }
+            @if view.clicks == 3 { (view.each("rows", &[1, 2], |row| format!("row-{row}"), |row| html! { li { (row) } })) }
+            button id="click" data-lv-click="click" {}
+        }
+    }
+
+    async fn params(&self, cx: &mut Ctx<Self>, session: &mut Session<Listed>) -> Result {
+        match kind(cx).await?.as_str() {
+            "bad" => return Err(Error::not_found("No such kind.")),
+            kind => session.state.kind = kind.to_owned(),
+        }
+        session.mark("kind");
+        Ok(())
+    }
+
+    async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Listed>, _event: Event) -> Result {
+        session.state.clicks += 1;
+        session.mark("clicks");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn another_query_of_the_same_page_keeps_the_session() {
+    let app = Router::new().route("/list", mizu::page(List)).route("/counter", mizu::page(Counter));
+    let app = TestApp::new(app);
+    let mut page = app.open("/list?black").await;
+    page.click("#click").await;
+    page.click("#green").await;
+    assert_eq!((page.text("#kind"), page.text("#clicks"), page.path()), ("green".into(), "1".into(), "/list?green"));
+    page.click("#bad").await;
+    assert_eq!((page.refused().unwrap().0, page.path()), ("not_found", "/list?green"));
+    // Another page is not this page under another query.
+    page.click("#away").await;
+    assert_eq!((page.refused().unwrap().0, page.path()), ("not_a_page", "/list?green"));
+    // The session goes by its new address now.
+    page.reconnect().await;
+    assert_eq!((page.text("#kind"), page.text("#clicks")), ("green".into(), "1".into()));
+}
+
+#[tokio::test]
+async fn development_names_mistakes() {
+    let app = TestApp::new(Router::new().route("/list", mizu::page(List)));
+    let mut page = app.open("/list").await;
+    page.click("#click").await;
+    assert_eq!(page.notes().count(), 0);
+    page.click("#click").await;
+    assert!(page.notes().any(|note| note.contains(r#"two regions have the id "twice""#)));
+    page.click("#click").await;
+    assert!(page.notes().any(|note| note.contains(r#"the row "row-1" must be one element with that id"#)));
+}
+
+struct Forgetful;
+
+impl Page for Forgetful {
+    type State = u32;
+    type Message = ();
+    async fn mount(&self, _cx: &mut Ctx<Self>) -> Result<u32> {
+        Ok(0)
+    }
+    fn render(&self, view: &View<u32>) -> Markup {
+        html! { (view.region("one", || html! { (**view) })) (view.region("two", || html! { (**view) })) }
+    }
+    async fn info(&self, _cx: &mut Ctx<Self>, _session: &mut Session<u32>, (): ()) -> Result {
+        Ok(())
+    }
+    async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<u32>, event: Event) -> Result {
+        session.state = event.value("to")?;
+        match event.name() {
+            "keep" => session.keep(),
+            _ => session.mark("one"),
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = r#"the region "two" changed, but only ["one"] was marked"#)]
+async fn development_names_the_region_that_was_not_marked() {
+    let mut page = TestApp::new(Router::new().route("/", mizu::page(Forgetful))).open("/").await;
+    page.send_event("mark?to=3").await;
+}
+
+#[tokio::test]
+async fn a_browser_that_does_not_read_has_marks_pile_up_not_frames() {
+    let live = Live::builder().secret("s").dev(false).build();
+    let app = TestApp::attached(live.attach(Router::new().route("/clock", mizu::page(Clock(Counts::default())))));
+    let mut page = app.open("/clock").await;
+    page.until(|page| page.text("#lines").contains("42")).await;
+    let before = page.patches();
+    for number in 0..2_000 {
+        live.publish("hall", &format!("line {number}.")).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    // It reads again: what came is in few patches, nothing is missing, and the connection is the same.
+    page.until(|page| page.text("#lines").contains("line 1999.")).await;
+    assert!(page.text("#lines").contains("line 0. line 1. line 2."));
+    assert!(page.patches() - before < 200, "{} patches", page.patches() - before);
+}

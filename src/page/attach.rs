@@ -51,6 +51,9 @@ pub struct LiveApp {
     server: Server<Door>,
 }
 
+/// Frames that a connection in memory takes in until the server has to wait: few, as a real socket's buffers hold little.
+const MEMORY_FRAMES: usize = 16;
+
 impl Live {
     /// Puts the server around an app: its pages, `/_live` for their sockets, the browser runtime.
     ///
@@ -149,7 +152,7 @@ impl LiveApp {
     /// # }
     /// ```
     pub async fn connect_in_memory(&self, request: Parts) -> Result<MemoryClient, Response> {
-        self.server.connect_in_memory(request).await
+        self.server.connect_in_memory_with(request, MEMORY_FRAMES).await
     }
 
     /// Serves the app on the address in `ADDR`, else on `127.0.0.1:3000`; see [`Live::serve`].

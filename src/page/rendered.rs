@@ -139,6 +139,18 @@ impl Node {
         twice
     }
 
+    /// Rows whose element does not carry the row's key as its id. Patches would not find them.
+    pub(crate) fn rows_without_id(&self) -> Vec<&str> {
+        let mut wrong = Vec::new();
+        self.walk(&mut |node| {
+            let tag = node.html.trim_start().split('>').next().unwrap_or_default();
+            if node.extent == Extent::Outer && !tag.contains(&format!("id=\"{}\"", node.id)) {
+                wrong.push(&*node.id);
+            }
+        });
+        wrong
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         let own = xxhash_rust::xxh3::xxh3_64_with_seed(self.html.as_bytes(), seed);
         self.holes.iter().fold(own ^ self.children.len() as u64, |hash, &hole| {

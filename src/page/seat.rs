@@ -282,18 +282,14 @@ impl<P: Page> Seat<P> {
         self.dirty = Dirty::Nothing;
         self.cx.commands.clear();
         if self.cx.live().is_dev() {
-            for id in self.shown.duplicate_ids() {
-                tracing::error!(
-                    id,
-                    page = std::any::type_name::<P>(),
-                    "two regions have the same id; patches can't tell them apart"
-                );
-            }
+            self.mistakes(&self.shown.clone());
+            // There is no console yet to tell.
+            self.cx.commands.clear();
         }
         Ok(())
     }
 
-    /// In development: what changed though it was not marked, and ids that stand twice, are named in log and console.
+    /// In development: what changed though it was not marked is named in log and console.
     fn check(&mut self, dirty: &Dirty, new: &Arc<Node>) -> Result<(), Panicked> {
         let page = std::any::type_name::<P>();
         if let Dirty::Some(marks) = dirty {
@@ -307,11 +303,20 @@ impl<P: Page> Seat<P> {
                 self.cx.commands.push(Command::Debug(note));
             }
         }
-        for id in new.duplicate_ids() {
-            tracing::error!(id, page, "two regions have the same id; patches can't tell them apart");
-            self.cx.commands.push(Command::Debug(format!("{page}: two regions have the id {id:?}")));
-        }
+        self.mistakes(new);
         Ok(())
+    }
+
+    /// In development: ids that patches could not go by.
+    fn mistakes(&mut self, page: &Arc<Node>) {
+        let twice = page.duplicate_ids().into_iter().map(|id| format!("two regions have the id {id:?}"));
+        let rows = page.rows_without_id().into_iter();
+        let rows = rows.map(|id| format!("the row {id:?} must be one element with that id, as its key says"));
+        for mistake in twice.chain(rows) {
+            let page = std::any::type_name::<P>();
+            tracing::error!(page, mistake, "patches can't go by these ids");
+            self.cx.commands.push(Command::Debug(format!("{page}: {mistake}")));
+        }
     }
 
     /// What a browser that showed `base` needs to show this page as it is now.

@@ -476,8 +476,8 @@ impl TestPage {
         found.unwrap_or_else(|| panic!("nothing on {} fits {selector:?}:\n{}", self.path, self.html()))
     }
 
-    /// Clicks the first element a CSS selector finds: one with `data-lv-click`, a button of the form `lv`, or the button of a form with
-    /// `data-lv-submit`.
+    /// Clicks the first element a CSS selector finds: one with `data-lv-click`, a button of the form `lv`, the button of a form with
+    /// `data-lv-submit`, or a link with `data-lv-patch`.
     ///
     /// # Panics
     ///
@@ -487,6 +487,9 @@ impl TestPage {
         let values = values(element);
         let form = element.ancestors().filter_map(ElementRef::wrap).find(|above| above.value().name() == "form");
         let own = |name| element.attr(name).map(str::to_owned);
+        if let (Some(_), Some(to)) = (own("data-lv-patch"), own("href")) {
+            return self.patch(&to).await;
+        }
         if let Some(name) = own("data-lv-click") {
             return self.event(&name, values, Fields::default(), "click").await;
         }
@@ -497,6 +500,32 @@ impl TestPage {
             Some((name, fields)) => self.event(&name, values, fields, "submit").await,
             None => panic!("a click on {selector:?} does nothing: {}", element.html()),
         }
+    }
+
+    /// Shows the page under another query, as a link with `data-lv-patch` does.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer in time.
+    pub async fn patch(&mut self, url: &str) {
+        let url = if url.starts_with('?') {
+            format!("{}{url}", self.path.split('?').next().unwrap_or_default())
+        } else {
+            url.to_owned()
+        };
+        self.refused = None;
+        let body = Value::Array(vec!["".into(), url.as_str().into(), Value::Map(vec![])]);
+        let reference = self.send(Kind::JOIN, self.topic.clone(), &body).await;
+        self.answer(reference).await;
+        if self.refused.is_none() && self.redirected.is_none() {
+            self.path = url;
+        }
+        self.check().await;
+    }
+
+    /// The path and query the page is shown under.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Submits the first form a CSS selector finds, with these fields in place of what it holds.
@@ -532,6 +561,15 @@ impl TestPage {
         typed.iter().for_each(|(name, _)| drop(fields.take(name)));
         typed.iter().for_each(|(name, value)| fields.push(*name, *value));
         self.event(&name, values, fields, kind).await;
+    }
+
+    /// Sends an event by its text, as an attribute would hold it (`"inc?by=1"`).
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer in time.
+    pub async fn send_event(&mut self, text: &str) {
+        self.event(text, Fields::default(), Fields::default(), "click").await;
     }
 
     async fn event(&mut self, name: &str, values: Fields, form: Fields, kind: &str) {

@@ -258,4 +258,48 @@ mod tests {
         let refused = Reply::<()> { outcome: Err(("full", "No room.")), patch: None };
         assert_eq!(serde_json::to_string(&refused).unwrap(), r#"[1,null,["full","No room."]]"#);
     }
+
+    /// The bodies in `tests/vectors/bodies.json`, which the browser's tests read as well: what the server writes.
+    #[test]
+    fn bodies_are_the_golden_ones() {
+        let region = |id: &str, outer, html: &str| RegionPatch { id: id.into(), outer, html: html.to_owned() };
+        let patch = |seq, regions, title: Option<&str>, commands| Patch {
+            seq: Seq(seq),
+            regions,
+            title: title.map(str::to_owned),
+            commands,
+        };
+        let text = patch(1, vec![region("stats", false, "Count: 1")], None, vec![]);
+        let row =
+            patch(300, vec![region("row-7", true, "<tr id=\"row-7\"><td>\u{6c34}</td></tr>")], Some("1 < 2"), vec![]);
+        let commands = vec![Command::Focus("#title".into()), Command::Debug("mark \"a\"".into())];
+        let told = patch(70_000, vec![], None, commands);
+        let joined = Joined { topic: "1", session: "AQ", seq: Seq(3), heartbeat: 25_000, dev: false, fresh: true };
+        let bodies = [
+            ("patch: one region", golden(&text)),
+            ("patch: a row and the title", golden(&row)),
+            ("patch: commands only", golden(&told)),
+            ("reply: nothing changed", golden(&Reply::<()> { outcome: Ok(None), patch: None })),
+            ("reply: an event's patch", golden(&Reply::<()> { outcome: Ok(None), patch: Some(&text) })),
+            ("reply: refused", golden(&Reply::<()> { outcome: Err(("full", "No room.")), patch: Some(&text) })),
+            ("reply: joined, page unchanged", golden(&Reply { outcome: Ok(Some(joined)), patch: None })),
+            ("error", golden(&("bad_token", "Load the page again.", true))),
+            ("redirect", golden(&("/sign-in", true, FULL_LOAD))),
+        ];
+        let bodies: Vec<_> = bodies
+            .into_iter()
+            .map(|(name, (hex, json))| serde_json::json!({ "name": name, "msgpack_hex": hex, "json": json }))
+            .collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/bodies.json");
+        let text = serde_json::to_string_pretty(&bodies).unwrap() + "\n";
+        if std::env::var_os("UPDATE_VECTORS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+    }
+
+    fn golden(body: &impl Serialize) -> (String, serde_json::Value) {
+        let bytes = Format::MessagePack.to_bytes(body).unwrap();
+        (bytes.iter().map(|byte| format!("{byte:02x}")).collect(), serde_json::to_value(body).unwrap())
+    }
 }
