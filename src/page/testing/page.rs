@@ -1,263 +1,19 @@
-//! Drives pages in memory, by CSS selectors: no browser, no port, no sleeping.
-//!
-//! ```
-//! use mizu::prelude::*;
-//! use mizu::testing::TestApp;
-//!
-//! # struct Counter;
-//! # impl Page for Counter {
-//! #     type State = i64;
-//! #     type Message = ();
-//! #     async fn mount(&self, _: &mut Ctx<Self>) -> Result<i64> { Ok(0) }
-//! #     fn render(&self, view: &View<i64>) -> Markup {
-//! #         html! { button id="inc" data-lv-click="inc" { "+" } (view.region("count", || html! { (**view) })) }
-//! #     }
-//! #     async fn handle(&self, _: &mut Ctx<Self>, s: &mut Session<i64>, _: Event) -> Result { s.state += 1; Ok(()) }
-//! # }
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let app = TestApp::new(Router::new().route("/counter", mizu::page(Counter)));
-//! let mut page = app.open("/counter").await;
-//! page.click("#inc").await;
-//! assert_eq!(page.text("#count"), "1");
-//! # }
-//! ```
-//!
-//! After every step the page compares what its patches made with a fresh rendering, and panics where they differ: a region that was
-//! changed and not marked fails the test that changes it.
+//! An open page: what a browser with scripts would show, without one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use maud::Markup;
 use rmpv::Value;
-use scraper::{ElementRef, Html, Selector};
-use tower::ServiceExt;
+use scraper::{ElementRef, Html};
 
-use super::app::Live;
-use super::attach::LiveApp;
-use super::fields::Fields;
-use super::flash::Flash;
-use super::identity::Who;
-use super::rendered::ROOT;
-use super::view::{Plan, View};
-use super::wire::Seq;
+use super::app::{TestApp, TestResponse};
+use super::html::{fields, parse, replace, text, values};
 use crate::live::{CloseCode, Kind, MemoryClient, Message, Ref, Topic};
+use crate::page::fields::Fields;
+use crate::page::rendered::ROOT;
 
 /// How long a test waits for the server before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Renders a state once, as [`Page::render`](crate::Page::render) would: to test a render function on its own.
-///
-/// ```
-/// use mizu::prelude::*;
-///
-/// let html = mizu::testing::render_once(&7, |view: &View<i32>| html! { p { (**view) } });
-/// assert_eq!(html, "<p>7</p>");
-/// ```
-pub fn render_once<S>(state: &S, render: impl FnOnce(&View<S>) -> Markup) -> String {
-    let (flash, who) = (Flash::default(), Who::anybody());
-    let view = View::new(state, &flash, &who, Plan::All(None), Seq::default()).without_flash();
-    view.record(render).html()
-}
-
-/// An app under test.
-#[derive(Clone, Debug)]
-pub struct TestApp {
-    app: LiveApp,
-    headers: HeaderMap,
-}
-
-impl TestApp {
-    /// An app with a server of its own, in development mode.
-    pub fn new(app: Router) -> Self {
-        Self::attached(Live::builder().dev(true).secret("test").build().attach(app))
-    }
-
-    /// An app attached as it is in production.
-    ///
-    /// ```
-    /// use mizu::{Live, testing::TestApp};
-    ///
-    /// let app = TestApp::attached(Live::new().attach(axum::Router::new()));
-    /// # let _ = app;
-    /// ```
-    pub fn attached(app: LiveApp) -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, HeaderValue::from_static("test"));
-        headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
-        Self { app, headers }
-    }
-
-    /// The same app, with this header on every request: a cookie, a user.
-    ///
-    /// # Panics
-    ///
-    /// When it is no header.
-    ///
-    /// ```
-    /// # use mizu::testing::TestApp;
-    /// let ann = TestApp::new(axum::Router::new()).with_header("x-user", "ann");
-    /// # let _ = ann;
-    /// ```
-    #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.insert(name, value.parse().expect("a header's value"));
-        self
-    }
-
-    /// The server behind the app: to publish from a test.
-    ///
-    /// ```
-    /// # let app = mizu::testing::TestApp::new(axum::Router::new());
-    /// assert_eq!(app.live().joined(), 0);
-    /// ```
-    pub fn live(&self) -> &Live {
-        self.app.live()
-    }
-
-    fn request(&self, method: &str, path: &str, body: Body) -> Request<Body> {
-        let mut request = Request::builder().method(method).uri(path).body(body).expect("a path");
-        *request.headers_mut() = self.headers.clone();
-        request
-    }
-
-    /// Sends any request with this app's headers.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let app = mizu::testing::TestApp::new(axum::Router::new());
-    /// let request = axum::http::Request::get("/nowhere").body(axum::body::Body::empty()).unwrap();
-    /// assert_eq!(app.send(request).await.status(), 404);
-    /// # }
-    /// ```
-    pub async fn send(&self, mut request: Request<Body>) -> TestResponse {
-        for (name, value) in &self.headers {
-            if !request.headers().contains_key(name) {
-                request.headers_mut().insert(name, value.clone());
-            }
-        }
-        let Ok(response) = self.app.clone().oneshot(request).await;
-        TestResponse::read(response).await
-    }
-
-    /// Fetches a page as a browser without scripts does.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let app = mizu::testing::TestApp::new(axum::Router::new());
-    /// assert_eq!(app.get("/nowhere").await.status(), 404);
-    /// # }
-    /// ```
-    pub async fn get(&self, path: &str) -> TestResponse {
-        self.send(self.request("GET", path, Body::empty())).await
-    }
-
-    /// Posts a form as a browser without scripts does, and follows the redirect back to the page.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let app = mizu::testing::TestApp::new(axum::Router::new());
-    /// assert_eq!(app.post("/nowhere", [("lv", "save")]).await.status(), 404);
-    /// # }
-    /// ```
-    pub async fn post<'a>(&self, path: &str, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> TestResponse {
-        let body = fields.into_iter().collect::<Fields>().encode();
-        let mut request = self.request("POST", path, Body::from(body));
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(header::CONTENT_TYPE, form);
-        let response = self.send(request).await;
-        let Some(to) = response.header("location").filter(|_| response.status() == StatusCode::SEE_OTHER) else {
-            return response;
-        };
-        let mut request = self.request("GET", to, Body::empty());
-        let cookies: Vec<_> = response.cookies().collect();
-        if let Ok(cookies) = HeaderValue::from_str(&cookies.join("; ")) {
-            request.headers_mut().insert(header::COOKIE, cookies);
-        }
-        self.send(request).await
-    }
-
-    /// Fetches a page and joins it, as a browser with scripts does.
-    ///
-    /// # Panics
-    ///
-    /// When the GET is not answered with a page, or the join is refused.
-    pub async fn open(&self, path: &str) -> TestPage {
-        let response = self.get(path).await;
-        assert_eq!(response.status(), StatusCode::OK, "GET {path}: {}", response.body());
-        TestPage::join(self.clone(), path, &response).await
-    }
-
-    fn handshake(&self) -> Parts {
-        self.request("GET", "/_live", Body::empty()).into_parts().0
-    }
-}
-
-/// What the server answered.
-#[derive(Debug)]
-pub struct TestResponse {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl TestResponse {
-    async fn read(response: Response<Body>) -> Self {
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, usize::MAX).await.expect("a response's body can be read");
-        Self { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&bytes).into_owned() }
-    }
-
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The body as text.
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-
-    /// A header's first value.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// The cookies it sets, as `name=value`.
-    pub fn cookies(&self) -> impl Iterator<Item = &str> {
-        let lines = self.headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
-        lines.filter_map(|line| line.split(';').next()).filter(|pair| !pair.ends_with('='))
-    }
-
-    /// The text of the first element a CSS selector finds, its white space folded.
-    ///
-    /// # Panics
-    ///
-    /// When it finds none.
-    pub fn text(&self, selector: &str) -> String {
-        text(&Html::parse_document(&self.body), selector)
-    }
-
-    /// An attribute of the first element a CSS selector finds.
-    pub fn attribute(&self, selector: &str, name: &str) -> Option<String> {
-        let document = Html::parse_document(&self.body);
-        let element = document.root_element().select(&parse(selector)).next()?;
-        element.attr(name).map(str::to_owned)
-    }
-
-    /// The page's token, for a plain POST.
-    ///
-    /// # Panics
-    ///
-    /// When it is no page.
-    pub fn token(&self) -> String {
-        self.attribute("#lv input[name=lv-token]", "value").expect("the document of a page has a token")
-    }
-}
 
 /// A page that is open and joined.
 pub struct TestPage {
@@ -277,7 +33,7 @@ pub struct TestPage {
 }
 
 impl TestPage {
-    async fn join(app: TestApp, path: &str, response: &TestResponse) -> Self {
+    pub(super) async fn join(app: TestApp, path: &str, response: &TestResponse) -> Self {
         let document = Html::parse_document(response.body());
         let token = response.token();
         let title = document
@@ -286,8 +42,7 @@ impl TestPage {
             .next()
             .map(|title| title.text().collect())
             .unwrap_or_default();
-        let client = app.app.connect_in_memory(app.handshake()).await;
-        let client = client.unwrap_or_else(|refused| panic!("the connection was refused: {}", refused.status()));
+        let client = app.connect().await;
         let mut page = Self {
             app,
             client,
@@ -347,8 +102,7 @@ impl TestPage {
             tokio::time::timeout(PATIENCE, parked).await.expect("the session was not parked in time");
         }
         meanwhile.await;
-        let client = self.app.app.connect_in_memory(self.app.handshake()).await;
-        self.client = client.unwrap_or_else(|refused| panic!("the connection was refused: {}", refused.status()));
+        self.client = self.app.connect().await;
         let resume = Value::Array(vec![self.session.as_str().into(), self.seq.into()]);
         let path = self.path.as_str().into();
         self.send_join(Value::Array(vec!["".into(), path, Value::Map(vec![]), resume])).await;
@@ -668,93 +422,9 @@ impl TestPage {
     }
 }
 
-fn parse(selector: &str) -> Selector {
-    Selector::parse(selector).unwrap_or_else(|error| panic!("{selector:?} is no CSS selector: {error}"))
-}
-
-fn text(document: &Html, selector: &str) -> String {
-    let found = document.root_element().select(&parse(selector)).next();
-    let found = found.unwrap_or_else(|| panic!("nothing fits {selector:?}:\n{}", document.html()));
-    found.text().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
-}
-
-fn values(element: ElementRef<'_>) -> Fields {
-    let named = |(name, value): (&str, &str)| Some((name.strip_prefix("data-lv-value-")?.to_owned(), value.to_owned()));
-    element.value().attrs().filter_map(named).collect()
-}
-
-/// What a form would send: its successful controls, and the button that was pressed.
-fn fields(form: ElementRef<'_>, pressed: Option<ElementRef<'_>>) -> Fields {
-    let mut fields = Fields::default();
-    for control in form.select(&parse("input[name], textarea[name], select[name], button[name]")) {
-        let name = control.attr("name").unwrap_or_default();
-        let value = control.attr("value");
-        if control.attr("disabled").is_some() {
-            continue;
-        }
-        match (control.value().name(), control.attr("type").unwrap_or_default()) {
-            ("input", "checkbox" | "radio") if control.attr("checked").is_none() => {}
-            ("input", "checkbox" | "radio") => fields.push(name, value.unwrap_or("on")),
-            ("input", "submit" | "button" | "image" | "reset" | "file") | ("button", _) => {
-                if pressed.is_some_and(|pressed| pressed.id() == control.id()) {
-                    fields.push(name, value.unwrap_or_default());
-                }
-            }
-            ("textarea", _) => fields.push(name, control.text().collect::<String>()),
-            ("select", _) => {
-                let options: Vec<_> = control.select(&parse("option")).collect();
-                let chosen = options.iter().find(|option| option.attr("selected").is_some()).or(options.first());
-                if let Some(option) = chosen {
-                    let text = || option.text().collect::<String>();
-                    fields.push(name, option.attr("value").map_or_else(text, str::to_owned));
-                }
-            }
-            _ => fields.push(name, value.unwrap_or_default()),
-        }
-    }
-    fields
-}
-
 fn is_whole(client: &MemoryClient, message: &Message) -> bool {
     let body: Option<Value> = client.format().from_slice(&message.body).ok();
     let regions =
         body.as_ref().and_then(|body| body.as_array()?.get(1)?.as_array()?.first()?.as_array()?.first()?.as_str());
     regions == Some(ROOT)
-}
-
-/// Puts new HTML into the element of this id, or in its place.
-fn replace(document: &mut Html, id: &str, outer: bool, html: &str) {
-    let by_id = parse(&format!("[id=\"{}\"]", id.replace('\\', "\\\\").replace('"', "\\\"")));
-    let target = document.root_element().select(&by_id).next().map(|element| element.id());
-    let target = target.unwrap_or_else(|| panic!("the server patches {id:?}, which is not on the page"));
-    // A template's content is parsed as what it is, table rows included.
-    let parsed = Html::parse_fragment(&format!("<template>{html}</template>"));
-    let template = parsed.root_element().select(&parse("template")).next().expect("a template was parsed").id();
-    let mut fresh = Vec::new();
-    for child in parsed.tree.get(template).into_iter().flat_map(|template| template.children()) {
-        fresh.push(copy(document, child));
-    }
-    let Some(mut target) = document.tree.get_mut(target) else { return };
-    if outer {
-        for node in fresh {
-            target.insert_id_before(node);
-        }
-        target.detach();
-    } else {
-        while let Some(mut child) = target.first_child() {
-            child.detach();
-        }
-        for node in fresh {
-            target.append_id(node);
-        }
-    }
-}
-
-fn copy(document: &mut Html, from: ego_tree::NodeRef<'_, scraper::Node>) -> ego_tree::NodeId {
-    let id = document.tree.orphan(from.value().clone()).id();
-    for child in from.children() {
-        let child = copy(document, child);
-        document.tree.get_mut(id).expect("it was just made").append_id(child);
-    }
-    id
 }
