@@ -401,3 +401,27 @@ async fn a_browser_that_does_not_read_has_marks_pile_up_not_frames() {
     assert!(page.text("#lines").contains("line 0. line 1. line 2."));
     assert!(page.patches() - before < 200, "{} patches", page.patches() - before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn every_session_that_was_mounted_is_unmounted() {
+    let counts = Counts::default();
+    let mut limits = mizu::ParkLimits::default();
+    limits.time = Duration::from_secs(60);
+    let live = Live::builder().secret("s").park_limits(limits).build();
+    let app = TestApp::attached(live.attach(Router::new().route("/clock", mizu::page(Clock(counts.clone())))));
+    let unmounted = || counts.unmounted.load(Ordering::SeqCst);
+
+    app.get("/clock").await;
+    let head = axum::http::Request::head("/clock").body(axum::body::Body::empty()).unwrap();
+    app.send(head).await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(unmounted(), 1, "the HEAD's at once");
+    // The next one that parks ends what has waited too long.
+    app.get("/clock").await;
+    let page = app.open("/clock").await;
+    drop(page);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!((unmounted(), live.parked()), (2, 2));
+    assert_eq!(live.shutdown().drain().await, 0);
+    assert_eq!((unmounted(), live.parked()), (4, 0));
+}

@@ -1,11 +1,13 @@
 //! An app with its server around it, ready to be served.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::future::RouteFuture;
@@ -155,6 +157,18 @@ impl LiveApp {
         self.server.connect_in_memory_with(request, MEMORY_FRAMES).await
     }
 
+    /// The app as `axum::serve` takes it, for who serves it in a way of their own. Handshakes and requests then know their peer's address.
+    ///
+    /// ```no_run
+    /// # async fn example(app: mizu::LiveApp) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// axum::serve(listener, app.into_make_service()).await
+    /// # }
+    /// ```
+    pub fn into_make_service(self) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
+        self.served.into_make_service_with_connect_info()
+    }
+
     /// Serves the app on the address in `ADDR`, else on `127.0.0.1:3000`; see [`Live::serve`].
     ///
     /// # Errors
@@ -186,6 +200,16 @@ impl LiveApp {
     /// # Errors
     ///
     /// None so far; connections that fail are logged.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let app = mizu::Live::new().attach(axum::Router::new());
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// let shutdown = app.live().shutdown().clone();
+    /// let (served, left) = tokio::join!(app.serve_on(listener), shutdown.drain());
+    /// assert!(served.is_ok() && left == 0);
+    /// # }
+    /// ```
     pub async fn serve_on(self, listener: TcpListener) -> Result {
         self.live.start_sweeper();
         let shutdown = self.live.shutdown().clone();

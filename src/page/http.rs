@@ -142,6 +142,7 @@ impl<P: Page> Visit<P> {
             None => self.mount(None).await?,
         };
         if let Some(to) = seat.cx.take_redirect() {
+            held.end(seat);
             return Err(see_other(&to));
         }
         if let Some(flash) = flash {
@@ -152,7 +153,9 @@ impl<P: Page> Visit<P> {
         for cookie in spent {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
-        if !head {
+        if head {
+            held.end(seat);
+        } else {
             let generation = seat.generation;
             held.put_back(seat, generation);
         }
@@ -210,7 +213,7 @@ impl<P: Page> Visit<P> {
                 if let Some(flash) = cookie::of_flash(&live, &seat.session.flash) {
                     cookie::set(&mut response, FLASH_COOKIE, &flash);
                 }
-                super::park::Parked::end(seat);
+                held.end(seat);
                 Ok(response)
             }
             (None, Ok(())) => {
@@ -283,6 +286,7 @@ impl<P: Page> Visit<P> {
             None => {
                 let (mut seat, held) = self.mount(Some(&request)).await?;
                 if let Some(to) = seat.cx.take_redirect() {
+                    held.end(seat);
                     return Err(see_other(&to));
                 }
                 let known = resume.is_none() && !token.shown.hashes().is_empty();
@@ -304,8 +308,12 @@ impl<P: Page> Visit<P> {
         let connection = join.map(JoinRequest::connection);
         let (session, held) = self.live.park().take(id, generation, &self.claim, from, connection).await?;
         let seat = session.into_any().downcast::<Seat<P>>().ok()?;
-        // What overflowed while it was held has missed something.
-        (!seat.cx.mailbox().overflowed()).then_some((seat, held))
+        if seat.cx.mailbox().overflowed() {
+            // It has missed something.
+            held.end(seat);
+            return None;
+        }
+        Some((seat, held))
     }
 
     async fn mount(self, join: Option<&JoinRequest>) -> Result<(Box<Seat<P>>, Held), Response> {

@@ -147,6 +147,12 @@ impl Held {
         &self.hold
     }
 
+    /// Ends the session for good.
+    pub(crate) fn end(self, session: Box<dyn Parked>) {
+        drop(self);
+        session.end();
+    }
+
     /// Parks the session under the claim it was made or taken with.
     pub(crate) fn put_back(self, session: Box<dyn Parked>, generation: Generation) {
         let (bytes, since) = (session.footprint(), Instant::now());
@@ -163,7 +169,7 @@ impl Held {
                     slot.place = Place::Parked { session, bytes, tick, since };
                     inner.order.insert(tick, self.id);
                     inner.bytes += bytes;
-                    inner.shrink(&self.park.limits, &mut evicted);
+                    inner.shrink(&self.park.limits, since, &mut evicted);
                 }
                 _ => evicted.push(session),
             }
@@ -209,9 +215,14 @@ impl Inner {
         Some(session)
     }
 
-    fn shrink(&mut self, limits: &ParkLimits, evicted: &mut Vec<Box<dyn Parked>>) {
-        while self.order.len() > limits.sessions || self.bytes > limits.bytes {
-            let Some((_, &oldest)) = self.order.first_key_value() else { return };
+    /// Takes out what is too much, and what has waited too long.
+    fn shrink(&mut self, limits: &ParkLimits, now: Instant, evicted: &mut Vec<Box<dyn Parked>>) {
+        while let Some((_, &oldest)) = self.order.first_key_value() {
+            let due = |slot: &Slot| matches!(slot.place, Place::Parked { since, .. } if now.duration_since(since) >= limits.time);
+            let too_much = self.order.len() > limits.sessions || self.bytes > limits.bytes;
+            if !too_much && !self.slots.get(&oldest).is_some_and(due) {
+                return;
+            }
             evicted.extend(self.evict(oldest));
         }
     }
@@ -327,18 +338,8 @@ impl Park {
 
     /// Ends what has waited too long.
     pub(crate) fn sweep(&self) {
-        let now = Instant::now();
         let mut evicted = Vec::new();
-        {
-            let mut inner = self.inner.lock();
-            while let Some((_, &oldest)) = inner.order.first_key_value() {
-                let due = |slot: &Slot| matches!(slot.place, Place::Parked { since, .. } if now.duration_since(since) >= self.limits.time);
-                if !inner.slots.get(&oldest).is_some_and(due) {
-                    break;
-                }
-                evicted.extend(inner.evict(oldest));
-            }
-        }
+        self.inner.lock().shrink(&self.limits, Instant::now(), &mut evicted);
         evicted.into_iter().for_each(Parked::end);
     }
 
