@@ -46,7 +46,7 @@ npm run --silent test:browser --prefix runtime-js
 
 step "the whole stack in Chromium"
 cargo build --quiet --examples
-node --test tests/browser/
+node --test --test-concurrency=2 tests/browser/
 
 step "fuzz targets, some seconds each"
 tests/fuzz/run 10
