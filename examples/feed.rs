@@ -9,11 +9,12 @@
 mod look;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
+use maud::PreEscaped;
 use mizu::Document;
 use mizu::prelude::*;
 
@@ -22,6 +23,15 @@ use mizu::prelude::*;
 pub(crate) struct Item {
     id: uuid::Uuid,
     text: String,
+    /// Its HTML. Everybody sees the same, so it is made once for all of them.
+    #[serde(skip)]
+    html: OnceLock<String>,
+}
+
+impl Item {
+    fn markup(&self) -> PreEscaped<&String> {
+        PreEscaped(self.html.get_or_init(|| html! { li { (self.text) } }.into_string()))
+    }
 }
 
 /// What was posted last, for those who come later. A real app would have it in a database.
@@ -69,7 +79,7 @@ impl Page for Feed {
                 button { "Post" }
             }
             (view.region("feed", || html! {
-                @for item in view.iter() { li { (item.text) } }
+                @for item in view.iter() { (item.markup()) }
             }).tag("ul"))
         }
     }
@@ -109,7 +119,7 @@ async fn post_item(live: &Live, recent: &Recent, text: &str) -> Result {
         "" => return Err(Error::reject("empty", "Write something first.")),
         text => text.chars().take(500).collect(),
     };
-    let item = Arc::new(Item { id: uuid::Uuid::new_v4(), text });
+    let item = Arc::new(Item { id: uuid::Uuid::new_v4(), text, html: OnceLock::new() });
     recent.push(item.clone());
     live.publish("feed", &item).await
 }

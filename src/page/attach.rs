@@ -48,8 +48,8 @@ pub struct LiveApp {
     live: Live,
     /// What pages, posts and joins go through.
     app: Router,
-    /// That, `/_live` and the browser runtime.
-    served: Router,
+    /// `/_live` and the browser runtime.
+    own: Router,
     server: Server<Door>,
 }
 
@@ -84,7 +84,7 @@ impl Live {
 
 impl LiveApp {
     pub(crate) fn new(live: Live, app: Router) -> Self {
-        Self::compose(live.clone(), app.layer(axum::Extension(live)))
+        Self::compose(live, app)
     }
 
     fn compose(live: Live, app: Router) -> Self {
@@ -95,9 +95,8 @@ impl LiveApp {
             .origins(live.origins().clone())
             .trusted_proxies(live.proxies().clone())
             .build();
-        let served =
-            Router::new().route("/_live", server.route()).merge(crate::assets::router()).fallback_service(app.clone());
-        Self { live, app, served, server }
+        let own = Router::new().route("/_live", server.route()).merge(crate::assets::router());
+        Self { live, app, own, server }
     }
 
     /// Puts a layer around the whole app. Pages, posts and joins pass it; `/_live` itself and the browser runtime do not.
@@ -165,8 +164,8 @@ impl LiveApp {
     /// axum::serve(listener, app.into_make_service()).await
     /// # }
     /// ```
-    pub fn into_make_service(self) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
-        self.served.into_make_service_with_connect_info()
+    pub fn into_make_service(self) -> IntoMakeServiceWithConnectInfo<Self, SocketAddr> {
+        axum::ServiceExt::<Request>::into_make_service_with_connect_info(self)
     }
 
     /// Serves the app on the address in `ADDR`, else on `127.0.0.1:3000`; see [`Live::serve`].
@@ -252,8 +251,13 @@ impl Service<Request<Body>> for LiveApp {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.served.call(request)
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let path = request.uri().path();
+        if path == "/_live" || path.starts_with("/_mizu/") {
+            return self.own.call(request);
+        }
+        request.extensions_mut().insert(self.live.clone());
+        self.app.call(request)
     }
 }
 

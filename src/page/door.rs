@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header, request::Parts, uri::PathAndQuery};
 use axum::response::Response;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tower::ServiceExt;
 
@@ -69,51 +70,45 @@ impl Door {
         Self { live, app }
     }
 
-    /// Runs the app's router on a join, and lets its answer decide.
+    /// Joins a page and runs its session for as long as the connection holds it.
     async fn join(self, connection: Connection, topic: Topic, reference: Ref, join: Join) {
-        let current = current(&connection, &topic);
-        if current.is_none() && !topic.is_connection() {
-            return refuse(&connection, reference, "unknown_topic", "This page is not joined; join it again.", true);
-        }
-        let url = join.url.clone();
-        let marker = JoinRequest::new(join, connection.clone(), reference, current);
-        let Some(request) = inner_request(&connection, &url, marker.clone()) else {
-            return refuse(&connection, reference, "bad_message", "A page's address is a path of this site.", false);
-        };
-        let answered = tokio::time::timeout(PATIENCE, self.app.clone().oneshot(request)).await;
-        let Ok(Ok(response)) = answered else {
-            return refuse(&connection, reference, "internal", "The page took too long to answer.", true);
-        };
-        match decide(response, &url, marker.take_answer()) {
-            Decision::Start(joining) => self.start(&connection, reference, joining).await,
-            Decision::Nothing => {}
-            Decision::Redirect(to) => {
-                send(&connection, Kind::REDIRECT, &Topic::connection(), reference, &(to, true, FULL_LOAD));
-            }
-            Decision::Refuse(code, message, recoverable) => refuse(&connection, reference, code, message, recoverable),
+        // Boxed, and gone before the session runs: what a join needs would count for every idle session.
+        let Some((topic, session)) = Box::pin(self.ask(&connection, topic, reference, join)).await else { return };
+        session.await;
+        if let Some(pages) = connection.meta().get::<Pages>() {
+            pages.0.lock().joined.retain(|page| page.topic != topic);
         }
     }
 
-    async fn start(&self, connection: &Connection, reference: Ref, joining: Box<dyn super::join::Joining>) {
-        let Some(pages) = connection.meta().get::<Pages>() else { return };
-        let hold = joining.hold();
-        let topic = {
-            let mut pages = pages.0.lock();
-            if pages.joined.len() >= PAGES {
-                return refuse(connection, reference, "rate_limited", "This connection shows too many pages.", true);
-            }
-            pages.next += 1;
-            let Ok(topic) = Topic::new(pages.next.to_string()) else { return };
-            let (session, inbox, hold) = (joining.id(), joining.inbox(), hold.clone());
-            pages.joined.push(Joined { topic: topic.clone(), session, inbox, hold });
-            topic
+    /// Runs the app's router on a join, and lets its answer decide. What is no session is answered here.
+    async fn ask(self, connection: &Connection, topic: Topic, reference: Ref, join: Join) -> Option<Running> {
+        let refuse = |code, message, recoverable| {
+            refuse(connection, reference, code, message, recoverable);
+            None
         };
-        if connection.is_closed() {
-            // The connection closed before the page was among its pages: nobody else would let it go.
-            hold.release();
+        let current = current(connection, &topic);
+        if current.is_none() && !topic.is_connection() {
+            return refuse("unknown_topic", "This page is not joined; join it again.", true);
         }
-        joining.start(connection.clone(), topic.clone(), reference).await;
-        pages.0.lock().joined.retain(|page| page.topic != topic);
+        let url = join.url.clone();
+        let marker = JoinRequest::new(join, connection.clone(), reference, current);
+        let Some(mut request) = inner_request(connection, &url, marker.clone()) else {
+            return refuse("bad_message", "A page's address is a path of this site.", false);
+        };
+        request.extensions_mut().insert(self.live.clone());
+        let answered = tokio::time::timeout(PATIENCE, self.app.clone().oneshot(request)).await;
+        let Ok(Ok(response)) = answered else {
+            return refuse("internal", "The page took too long to answer.", true);
+        };
+        match decide(response, &url, marker.take_answer()) {
+            Decision::Start(joining) => start(connection, reference, joining),
+            Decision::Nothing => None,
+            Decision::Redirect(to) => {
+                send(connection, Kind::REDIRECT, &Topic::connection(), reference, &(to, true, FULL_LOAD));
+                None
+            }
+            Decision::Refuse(code, message, recoverable) => refuse(code, message, recoverable),
+        }
     }
 
     fn forward(&self, connection: &Connection, message: &Message) {
@@ -174,6 +169,34 @@ impl Handler for Door {
             pages.0.lock().joined.iter().for_each(|page| page.hold.release());
         }
     }
+}
+
+/// A session that is about to run, and the topic of its frames.
+type Running = (Topic, BoxFuture<'static, ()>);
+
+/// Makes the session one of the connection's pages.
+fn start(connection: &Connection, reference: Ref, joining: Box<dyn super::join::Joining>) -> Option<Running> {
+    let pages = connection.meta().get::<Pages>()?;
+    let hold = joining.hold();
+    let topic = {
+        let mut pages = pages.0.lock();
+        if pages.joined.len() >= PAGES {
+            refuse(connection, reference, "rate_limited", "This connection shows too many pages.", true);
+            return None;
+        }
+        pages.next += 1;
+        let topic = Topic::new(pages.next.to_string()).ok()?;
+        let (session, inbox, hold) = (joining.id(), joining.inbox(), hold.clone());
+        // Nearly every connection shows one page.
+        pages.joined.reserve_exact(1);
+        pages.joined.push(Joined { topic: topic.clone(), session, inbox, hold });
+        topic
+    };
+    if connection.is_closed() {
+        // The connection closed before the page was among its pages: nobody else would let it go.
+        hold.release();
+    }
+    Some((topic.clone(), joining.start(connection.clone(), topic, reference)))
 }
 
 /// What becomes of a join.

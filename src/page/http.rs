@@ -134,6 +134,8 @@ impl<P: Page> Visit<P> {
             Some(token) => self.take(token.session, token.generation, From::Anyone, None).await,
             None => None,
         };
+        // A mount has just rendered. Another rendering is due only for what came since.
+        let render = taken.is_some() || flash.is_some();
         let (mut seat, held) = match taken {
             Some((mut seat, held)) => {
                 seat.catch_up().await.map_err(panicked)?;
@@ -148,7 +150,9 @@ impl<P: Page> Visit<P> {
         if let Some(flash) = flash {
             flash.iter().for_each(|(kind, message)| seat.session.flash.push(kind, message));
         }
-        seat.render_whole().map_err(panicked)?;
+        if render {
+            seat.render_whole().map_err(panicked)?;
+        }
         let mut response = document(&seat, StatusCode::OK)?;
         for cookie in spent {
             response.headers_mut().append(header::SET_COOKIE, cookie);

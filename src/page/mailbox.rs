@@ -16,7 +16,8 @@ pub(crate) type Receive<M> = dyn Fn(&Published) -> Option<M> + Send + Sync;
 
 /// One thing for the session's loop to do.
 pub(crate) enum Mail<M> {
-    Event(Ref, Event),
+    /// Boxed: it is by far the largest, and a mailbox holds room for several.
+    Event(Ref, Box<Event>),
     Message(M),
     /// Decoded by whoever takes it out, not by the publisher.
     Published(Arc<Published>, Arc<Receive<M>>),

@@ -110,7 +110,8 @@ impl<P: Page> Runner<P> {
                 mail = mailbox.next() => {
                     let mut mail = mail.map_err(|Overflow| Ended::Overflowed)?;
                     for _ in 0..BURST {
-                        self.take(mail).await?;
+                        // Boxed, because a callback's future would count for every idle session.
+                        Box::pin(self.take(mail)).await?;
                         match mailbox.pop() {
                             Some(next) => mail = next,
                             None => break,
@@ -133,7 +134,7 @@ impl<P: Page> Runner<P> {
 
     async fn take(&mut self, mail: Mail<P::Message>) -> Result<(), Ended> {
         match mail {
-            Mail::Event(reference, event) => self.event(reference, event).await?,
+            Mail::Event(reference, event) => self.event(reference, *event).await?,
             Mail::Message(message) => self.seat.info(message).await?,
             Mail::Published(published, receive) => {
                 if let Some(message) = receive(&published) {
@@ -251,7 +252,7 @@ pub(crate) enum Inbound {
 impl<M: Send + 'static> Inbox for super::mailbox::Mailbox<M> {
     fn put(&self, frame: Inbound) -> Result<(), Overflow> {
         self.push(match frame {
-            Inbound::Event(reference, event) => Mail::Event(reference, event),
+            Inbound::Event(reference, event) => Mail::Event(reference, Box::new(event)),
             Inbound::Params(reference, url, asked) => Mail::Params(reference, url, asked),
             Inbound::Resync(ids) => Mail::Resync(ids),
             Inbound::Confirmed => Mail::Confirmed,

@@ -384,7 +384,11 @@ impl<P: Page> Parked for Seat<P> {
 
     fn end(self: Box<Self>) {
         let shutdown = self.cx.live().shutdown().clone();
-        shutdown.spawn(self.unmount());
+        let mut unmounted = Box::pin(self.unmount());
+        // Most pages have nothing to wait for here, and need no task.
+        if unmounted.as_mut().now_or_never().is_none() {
+            shutdown.spawn(unmounted);
+        }
     }
 }
 

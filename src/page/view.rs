@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 use maud::{Markup, PreEscaped, Render};
+use memchr::memmem::Finder;
 
 use super::flash::Flash;
 use super::identity::{Identity, UserError, Who};
@@ -347,7 +348,10 @@ struct Frame {
 /// that no content can imitate it.
 static PLACEHOLDER: LazyLock<String> = LazyLock::new(|| format!("\u{1}{:032x}\u{1}", rand::random::<u128>()));
 
-/// The child's number behind a placeholder.
+/// Looks for [`PLACEHOLDER`]; made once, as making it costs more than most searches.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PLACEHOLDER.as_bytes()));
+
+/// The digits of the child's number behind a placeholder.
 const NUMBER: usize = 8;
 
 impl<'a> Recorder<'a> {
@@ -469,8 +473,9 @@ impl<'a> Recorder<'a> {
         let mut frames = self.frames.borrow_mut();
         let Some(frame) = frames.last_mut() else { return node.write(out) };
         out.push_str(&PLACEHOLDER);
-        let digits = format!("{:0NUMBER$x}", frame.children.len());
-        out.push_str(&digits);
+        let number = frame.children.len();
+        let digit = |at: usize| char::from(b"0123456789abcdef"[(number >> (4 * at)) & 15]);
+        out.extend((0..NUMBER).rev().map(digit));
         frame.children.push(node);
     }
 }
@@ -483,9 +488,10 @@ fn split(markup: String, children: Vec<Arc<Node>>) -> Parts {
     if children.is_empty() {
         return (markup.into(), Box::default(), Box::default());
     }
-    let (mut html, mut from) = (String::with_capacity(markup.len()), 0);
+    let placeholders = children.len() * (PLACEHOLDER.len() + NUMBER);
+    let (mut html, mut from) = (String::with_capacity(markup.len().saturating_sub(placeholders)), 0);
     let (mut holes, mut placed) = (Vec::with_capacity(children.len()), Vec::with_capacity(children.len()));
-    for at in memchr::memmem::find_iter(markup.as_bytes(), PLACEHOLDER.as_bytes()) {
+    for at in FINDER.find_iter(markup.as_bytes()) {
         html.push_str(&markup[from..at]);
         let number = at + PLACEHOLDER.len();
         from = number + NUMBER;

@@ -60,7 +60,12 @@ impl Format {
     /// ```
     pub fn to_bytes<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, EncodeError> {
         Ok(Bytes::from(match self {
-            Self::MessagePack => rmp_serde::to_vec(value)?,
+            Self::MessagePack => {
+                // Most bodies fit, so that writing them allocates once.
+                let mut out = Vec::with_capacity(256);
+                rmp_serde::encode::write(&mut out, value)?;
+                out
+            }
             Self::Json => serde_json::to_vec(value)?,
         }))
     }
