@@ -1,5 +1,7 @@
 //! The encoding a connection uses.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -18,6 +20,14 @@ pub enum Format {
     /// `mizu.v1.json`: JSON in text frames, for people and simple agents.
     Json,
 }
+
+thread_local! {
+    /// Where bodies are written before their length is known, so that each costs one allocation of exactly that length.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a thread keeps of its scratch space, in bytes.
+const SCRATCH_KEPT: usize = 64 * 1024;
 
 impl Format {
     /// Every format, in the order in which the server prefers them.
@@ -59,15 +69,16 @@ impl Format {
     /// assert_eq!(Format::Json.to_bytes(&(1, "a")).unwrap(), &br#"[1,"a"]"#[..]);
     /// ```
     pub fn to_bytes<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, EncodeError> {
-        Ok(Bytes::from(match self {
-            Self::MessagePack => {
-                // Most bodies fit, so that writing them allocates once.
-                let mut out = Vec::with_capacity(256);
-                rmp_serde::encode::write(&mut out, value)?;
-                out
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            match self {
+                Self::MessagePack => rmp_serde::encode::write(scratch, value)?,
+                Self::Json => serde_json::to_writer(&mut *scratch, value)?,
             }
-            Self::Json => serde_json::to_vec(value)?,
-        }))
+            let body = Bytes::copy_from_slice(scratch);
+            scratch.shrink_to(SCRATCH_KEPT);
+            Ok(body)
+        })
     }
 
     /// Reads a body.

@@ -30,16 +30,19 @@ impl Codec for MessagePack {
         let topic = message.topic.as_str();
         let body = &message.body;
         let body_len = u32::try_from(body.len()).map_err(|_| EncodeError::TooBig { bytes: body.len() })?;
-        // Each header takes at most the bytes counted here, so the vector never grows.
-        let mut out = Vec::with_capacity(1 + 2 + 2 + topic.len() + 5 + 5 + body.len());
+        let (kind, reference) = (u32::from(message.kind.code()), message.reference.get());
+        let heads =
+            1 + uint_len(kind) + 1 + usize::from(topic.len() > 31) + uint_len(reference) + bin_head_len(body_len);
+        // Exactly as long as the frame: `Bytes` would copy a vector with room left.
+        let mut out = Vec::with_capacity(heads + topic.len() + body.len());
         out.push(0x94);
-        write_uint(&mut out, u32::from(message.kind.code()));
+        write_uint(&mut out, kind);
         match topic.len() as u8 {
             len @ 0..=31 => out.push(0xa0 | len),
             len => out.extend([0xd9, len]),
         }
         out.extend_from_slice(topic.as_bytes());
-        write_uint(&mut out, message.reference.get());
+        write_uint(&mut out, reference);
         match body_len {
             0..=0xff => out.extend([0xc4, body_len as u8]),
             0x100..=0xffff => {
@@ -52,6 +55,7 @@ impl Codec for MessagePack {
             }
         }
         out.extend_from_slice(body);
+        debug_assert_eq!(out.len(), out.capacity());
         Ok(Frame::Binary(Bytes::from(out)))
     }
 
@@ -75,6 +79,23 @@ impl Codec for MessagePack {
             0 => Ok(Message::new(Kind::from_code(kind), topic, Ref::new(reference), body)),
             bytes => Err(DecodeError::TrailingBytes { bytes }),
         }
+    }
+}
+
+fn uint_len(value: u32) -> usize {
+    match value {
+        0..=0x7f => 1,
+        0x80..=0xff => 2,
+        0x100..=0xffff => 3,
+        _ => 5,
+    }
+}
+
+fn bin_head_len(len: u32) -> usize {
+    match len {
+        0..=0xff => 2,
+        0x100..=0xffff => 3,
+        _ => 5,
     }
 }
 
