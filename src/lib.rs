@@ -65,6 +65,6 @@ pub mod prelude {
     pub use maud::{Markup, html};
     pub use serde::{Deserialize, Serialize};
 
-    pub use crate::page::{Ctx, Error, Event, Flash, Live, Page, Result, Session, View};
+    pub use crate::page::{Ctx, Error, Event, Flash, Identity, Live, Page, Result, Session, View};
     pub use crate::{live, lv};
 }

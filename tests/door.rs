@@ -212,7 +212,8 @@ impl Page for Failing {
 
 #[tokio::test]
 async fn a_mount_that_fails_is_a_page_with_its_status() {
-    let app = TestApp::new(Router::new().route("/failing", mizu::page(Failing)));
+    let app = Router::new().route("/failing", mizu::page(Failing));
+    let app = TestApp::attached(Live::builder().secret("s").dev(false).build().attach(app));
     let gone = app.get("/failing?kind=gone").await;
     assert_eq!((gone.status().as_u16(), gone.text("p")), (404, "No such thing.".into()));
     assert_eq!(app.get("/failing?kind=panic").await.status(), 500);
@@ -573,4 +574,58 @@ async fn a_connection_joins_a_bounded_number_of_pages() {
     }
     assert_eq!(raw.join("", "/rooms/a").await.1[0].as_str(), Some("rate_limited"));
     assert_eq!(app.live().joined(), 16);
+}
+
+#[tokio::test]
+async fn a_layer_that_always_sets_a_cookie_costs_one_load_and_no_more() {
+    let rolling = axum::middleware::map_response(async |mut response: Response| {
+        response.headers_mut().insert(header::SET_COOKIE, "sid=1".parse().unwrap());
+        response
+    });
+    let app = Live::builder().secret("s").build().attach(rooms().layer(rolling));
+    let mut raw = Raw::connect(&app, &[]).await;
+    assert_eq!(raw.join("", "/rooms/a").await.0, Kind::REDIRECT);
+    let forced = serde_json::json!(["", "/rooms/a", {"forced": "1"}]);
+    raw.send(Kind::JOIN, Topic::connection(), Ref::new(9), &forced).await;
+    assert_eq!(raw.receive().await.0, Kind::REPLY);
+}
+
+#[tokio::test]
+async fn a_session_can_not_be_moved_to_another_path() {
+    let app = Live::builder().secret("s").build().attach(rooms());
+    let mut raw = Raw::connect(&app, &[]).await;
+    raw.join("", "/rooms/a?x").await;
+    let topic = Topic::new("1").unwrap();
+    for (url, kind) in [("/rooms/b?x", Kind::ERROR), ("/rooms/a/?x", Kind::ERROR), ("/rooms/a?y", Kind::REPLY)] {
+        raw.send(Kind::JOIN, topic.clone(), Ref::new(7), &serde_json::json!(["", url, {}])).await;
+        assert_eq!(raw.receive().await.0, kind, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_resync_is_never_much_larger_than_the_page() {
+    let app = Live::builder().secret("s").build().attach(rooms());
+    let mut raw = Raw::connect(&app, &[]).await;
+    let (_, body) = raw.join("", "/rooms/a").await;
+    let page = body[1][1][0][2].as_str().unwrap().len();
+    let topic = Topic::new("1").unwrap();
+    for ids in [vec!["lv-root"; 1_000], vec!["clicks", "lv-root", "clicks"], (0..1_000).map(|_| "nothing").collect()] {
+        raw.send(Kind::RESYNC, topic.clone(), Ref::PUSH, &serde_json::json!([ids])).await;
+        let (kind, body) = raw.receive().await;
+        let sent: usize = body[1].as_array().unwrap().iter().map(|region| region[2].as_str().unwrap().len()).sum();
+        assert!(kind == Kind::PATCH && (page - 10..page + 10).contains(&sent), "{sent} bytes for a page of {page}");
+    }
+    raw.send(Kind::RESYNC, topic, Ref::PUSH, &serde_json::json!([["clicks", "clicks"]])).await;
+    assert_eq!(raw.receive().await.1[1].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_of_a_page_never_leads_to_another_site() {
+    let app = Router::new().route("/{*rest}", mizu::page(Blank));
+    let app = TestApp::attached(Live::builder().secret("s").build().attach(app));
+    let form = "application/x-www-form-urlencoded";
+    let request =
+        Request::post("http://test//evil.example/x").header("content-type", form).body("lv=x".into()).unwrap();
+    let location = app.send(request).await;
+    assert!(!location.header("location").unwrap_or_default().starts_with("//"), "{location:?}");
 }

@@ -100,7 +100,7 @@ async fn a_click_changes_what_shows() {
     page.click("#five").await;
     page.click("#dec").await;
     assert_eq!(page.text("#stats"), "Count: 5");
-    assert_eq!(page.text("#log"), "Inc Inc Dec");
+    assert_eq!((page.text("#log").as_str(), page.count("#log li")), ("IncIncDec", 3));
     assert_eq!(page.title(), "Count 5");
     page.submit("#add", [("by", "10")]).await;
     assert_eq!(page.text("#stats"), "Count: 15");
@@ -125,7 +125,8 @@ async fn without_scripts_inc_then_dec_gives_one_then_zero() {
 
 #[tokio::test]
 async fn refusals_show_and_the_session_lives() {
-    let app = app();
+    let pages = || Router::new().route("/counter", mizu::page(Counter));
+    let app = TestApp::attached(Live::builder().secret("s").dev(false).build().attach(pages()));
     let mut page = app.open("/counter").await;
     page.click("#inc").await;
     page.click("#Refuse").await;
@@ -134,6 +135,9 @@ async fn refusals_show_and_the_session_lives() {
     page.click("#Fail").await;
     assert_eq!(page.refused(), Some(("internal", "Something went wrong on our side.")));
     assert!(!page.html().contains("shadow"));
+    let mut developer = TestApp::new(pages()).open("/counter").await;
+    developer.click("#Fail").await;
+    assert!(developer.html().contains("shadow"), "in development the real error shows");
     page.click("#inc").await;
     assert_eq!((page.text("#stats").as_str(), page.text("#lv-flash").as_str()), ("Count: 2", ""));
 
@@ -398,7 +402,7 @@ async fn a_browser_that_does_not_read_has_marks_pile_up_not_frames() {
     }
     // It reads again: what came is in few patches, nothing is missing, and the connection is the same.
     page.until(|page| page.text("#lines").contains("line 1999.")).await;
-    assert!(page.text("#lines").contains("line 0. line 1. line 2."));
+    assert!(page.text("#lines").contains("line 0.line 1.line 2."));
     assert!(page.patches() - before < 200, "{} patches", page.patches() - before);
 }
 
@@ -424,4 +428,20 @@ async fn every_session_that_was_mounted_is_unmounted() {
     assert_eq!((unmounted(), live.parked()), (2, 2));
     assert_eq!(live.shutdown().drain().await, 0);
     assert_eq!((unmounted(), live.parked()), (4, 0));
+}
+
+#[tokio::test]
+async fn selectors_see_what_was_pushed_as_part_of_the_page() {
+    let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(Counts::default()))));
+    let mut page = app.open("/clock").await;
+    app.live().publish("hall", "hello").await.unwrap();
+    page.until(|page| page.count("#lv-root > #lines > p") == 2).await;
+    assert!(page.has("div p") && page.text("#lines").contains("hello"));
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "what was expected did not come in time")]
+async fn waiting_for_what_never_comes_ends() {
+    let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(Counts::default()))));
+    app.open("/clock").await.until(|_| false).await;
 }

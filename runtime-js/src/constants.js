@@ -103,5 +103,7 @@ export const EVENT_PREFIX = "lv:";
 export const FLASH_COOKIE = "lv-flash";
 /** Key of localStorage that turns the log on when it is `1`. */
 export const DEBUG_KEY = "mizu:debug";
+/** In a join's parameters: the page was just loaded anew because the server asked for that. */
+export const FORCED = "forced";
 /** Key of sessionStorage that remembers a forced full load. */
 export const RELOAD_KEY = "mizu:reload";

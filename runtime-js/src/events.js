@@ -31,6 +31,9 @@ import { Listener } from "./listener.js";
 /** A native submit that loads no other page (a download) leaves this one unconnected for so many milliseconds. */
 const RETURN = 10_000;
 
+/** A server that doesn't answer within so many milliseconds is not there. */
+const PROBE = 5_000;
+
 export class Events extends Listener {
   #root;
   #session;
@@ -39,6 +42,8 @@ export class Events extends Listener {
   #pace;
   #fallback;
   #sender;
+  /** The form that is submitted natively, as the server has just answered. @type {HTMLFormElement | undefined} */
+  #answered;
 
   /**
    * @param {HTMLElement} root @param {import("./session.js").Session} session @param {import("./patch.js").Patcher} patcher
@@ -126,6 +131,9 @@ export class Events extends Listener {
       this.#pace.cancel(({ control, element }) => element === form || (isControl(control) && control.form === form));
       this.#pace.flush(isInput);
       this.#sender.send(happening);
+    } else if (this.#session.away && this.#fallback.accepts(form, submitter) && this.#answered !== form) {
+      event.preventDefault();
+      this.#probe(form, happening);
     } else if (this.#fallback.accepts(form, submitter)) {
       // Files only travel natively; the server adopts the session once the socket let go of it.
       this.#session.pause(RETURN);
@@ -134,6 +142,23 @@ export class Events extends Listener {
       event.preventDefault();
       this.#sender.refuse(happening);
     }
+  }
+
+  /**
+   * Submits natively only when the server answers: where it doesn't, the browser's own error page would take the place of
+   * this one, with all that was typed.
+   *
+   * @param {HTMLFormElement} form @param {Happening & { submitter: HTMLElement | null }} happening
+   */
+  #probe(form, happening) {
+    fetch(import.meta.url, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(PROBE) }).then(
+      () => {
+        this.#answered = form;
+        HTMLFormElement.prototype.requestSubmit.call(form, happening.submitter);
+        this.#answered = undefined;
+      },
+      () => this.#sender.refuse(happening),
+    );
   }
 
   /** Of `change` and `input`. @param {Event} event */

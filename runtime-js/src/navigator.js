@@ -46,11 +46,20 @@ export class Navigator {
     return true;
   }
 
+  /** This address was loaded by force a moment ago. */
+  get forced() {
+    try {
+      const [url, at] = JSON.parse(this.#storage.getItem(RELOAD_KEY) ?? "[]");
+      return url === this.url && Date.now() - at < LOOP;
+    } catch {
+      return false;
+    }
+  }
+
   /** True once for an address in a while. Without storage there is no guard, and so no forced load. */
   #first() {
     try {
-      const [url, at] = JSON.parse(this.#storage.getItem(RELOAD_KEY) ?? "[]");
-      if (url === this.url && Date.now() - at < LOOP) return false;
+      if (this.forced) return false;
       this.#storage.setItem(RELOAD_KEY, JSON.stringify([this.url, Date.now()]));
       return true;
     } catch {

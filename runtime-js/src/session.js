@@ -103,6 +103,11 @@ export class Session {
     return this.#topic !== undefined;
   }
 
+  /** Nothing can be sent, though it could before. */
+  get away() {
+    return !this.joined && this.#joinedAt > 0;
+  }
+
   /** Sends an event of the joined page. @param {import("./pending.js").Sent} event @returns {number} its reference */
   send(event) {
     const ref = this.#request(wire.EVENT, event.body);
@@ -155,7 +160,9 @@ export class Session {
     const resume = this.#session ? [this.#session, this.#sequence.seen] : null;
     // The token vouches for the HTML as it was served: once a patch was applied it would vouch for something else.
     const token = fresh || this.#joinedAt ? "" : this.#host.token();
-    this.#joining = { ref: this.#request(wire.JOIN, [token, this.#navigator.url, new Map(), resume, []]), fresh };
+    // A server that always sets a cookie would ask for a full load each time; it is told that there was one.
+    const params = new Map(this.#navigator.forced ? [[wire.FORCED, "1"]] : []);
+    this.#joining = { ref: this.#request(wire.JOIN, [token, this.#navigator.url, params, resume, []]), fresh };
   }
 
   /** @param {string} topic @param {number} ref @param {Value[]} body */

@@ -349,18 +349,54 @@ describe("while there is no connection", () => {
     expect(document.querySelector("#lv-note")).toBeNull();
   });
 
-  test("submits and links go their native way, with all that the server needs", () => {
+  test("submits and links go their native way, with all that the server needs", async () => {
     const refused = hear("refused");
+    const probe = vi.fn(async () => new Response());
+    vi.stubGlobal("fetch", probe);
+    // happy-dom refuses its own forms here; a submit event is all that counts.
+    const resubmit = vi.spyOn(HTMLFormElement.prototype, "requestSubmit").mockImplementation(/** @this {HTMLFormElement} */ function (submitter) {
+      this.dispatchEvent(new SubmitEvent("submit", { submitter: submitter ?? null, bubbles: true, cancelable: true }));
+    });
     open(PAGE);
     socket().end();
     expect(fire("#a", "click").defaultPrevented).toBe(false);
     expect(fire("#b", "click").defaultPrevented).toBe(false);
-    expect(submit("#lv", "#b")).toBe(false);
-    expect(native("#lv")).toEqual({ lv: "inc?by=2", "lv-token": "S1" });
-    expect(submit("#f")).toBe(false);
-    expect(native("#f")).toEqual({ x: "1", lv: "save?id=3", "lv-token": "S1" });
+    for (const [form, button, sent] of /** @type {const} */ ([
+      ["#lv", "#b", { lv: "inc?by=2", "lv-token": "S1" }],
+      ["#f", undefined, { x: "1", lv: "save?id=3", "lv-token": "S1" }],
+    ])) {
+      /** @type {boolean[]} */
+      const prevented = [];
+      /** @type {unknown} */
+      let read;
+      // Added after the runtime's own listener, so it is told what that decided, and reads the fields as the browser does then.
+      const see = (/** @type {Event} */ event) => {
+        prevented.push(event.defaultPrevented);
+        if (!event.defaultPrevented) read = native(form);
+      };
+      window.addEventListener("submit", see);
+      submit(form, button);
+      await vi.advanceTimersByTimeAsync(0);
+      window.removeEventListener("submit", see);
+      expect(prevented).toEqual([true, false]);
+      expect(read).toEqual(sent);
+    }
+    expect(probe).toHaveBeenCalledTimes(2);
     expect(native("#f")).toEqual({ x: "1" });
     expect(refused).toEqual([]);
+    resubmit.mockRestore();
+    vi.unstubAllGlobals();
+  });
+
+  test("a server that doesn't answer doesn't take the page away", async () => {
+    const refused = hear("refused");
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("no network")));
+    open(PAGE);
+    socket().end();
+    expect(submit("#f")).toBe(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(refused).toEqual([{ name: "save", type: "submit" }]);
+    vi.unstubAllGlobals();
   });
 
   test("a form that would show its fields in the address is refused", () => {

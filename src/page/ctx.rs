@@ -260,6 +260,10 @@ impl<P: Page> Ctx<P> {
         self.redirect.take()
     }
 
+    pub(crate) fn is_subscribed(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox<P::Message>> {
         &self.mailbox
     }

@@ -90,7 +90,7 @@ impl Door {
         if current.is_none() && !topic.is_connection() {
             return refuse("unknown_topic", "This page is not joined; join it again.", true);
         }
-        let url = join.url.clone();
+        let (url, forced) = (join.url.clone(), join.params.0.get("forced").is_some());
         let marker = JoinRequest::new(join, connection.clone(), reference, current);
         let Some(mut request) = inner_request(connection, &url, marker.clone()) else {
             return refuse("bad_message", "A page's address is a path of this site.", false);
@@ -100,7 +100,7 @@ impl Door {
         let Ok(Ok(response)) = answered else {
             return refuse("internal", "The page took too long to answer.", true);
         };
-        match decide(response, &url, marker.take_answer()) {
+        match decide(response, &url, forced, marker.take_answer()) {
             Decision::Start(joining) => start(connection, reference, joining),
             Decision::Nothing => None,
             Decision::Redirect(to) => {
@@ -207,15 +207,19 @@ enum Decision {
     Refuse(&'static str, &'static str, bool),
 }
 
-fn decide(response: Response, url: &str, answer: Option<Answer>) -> Decision {
+fn decide(response: Response, url: &str, forced: bool, answer: Option<Answer>) -> Decision {
     let (status, headers) = (response.status(), response.headers());
     if status.is_redirection() {
         let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or(url);
         return Decision::Redirect(to.to_owned());
     }
     if headers.contains_key(header::SET_COOKIE) {
-        // Only a document can set a cookie: the browser must ask for one.
-        return Decision::Redirect(url.to_owned());
+        if !forced {
+            // Only a document can set a cookie: the browser must ask for one.
+            return Decision::Redirect(url.to_owned());
+        }
+        // It just did, and the cookie is set again: by a layer that always does. Going round in circles helps nobody.
+        tracing::warn!(url, "a layer sets a cookie on every response; one on a join can't reach the browser");
     }
     match (status, answer) {
         (status, Some(Answer::Session(joining))) if status.is_success() => Decision::Start(joining),

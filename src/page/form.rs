@@ -1,5 +1,7 @@
 //! Reading a posted form: urlencoded or multipart, within limits.
 
+use std::time::Duration;
+
 use axum::RequestExt;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Multipart, Request};
@@ -17,11 +19,13 @@ pub struct FormLimits {
     pub fields: usize,
     /// `data-lv-value-*` values of an event, 100 by default.
     pub values: usize,
+    /// How long the browser may take to send a form, 30 seconds by default.
+    pub time: Duration,
 }
 
 impl Default for FormLimits {
     fn default() -> Self {
-        Self { bytes: 1 << 20, fields: 1_000, values: 100 }
+        Self { bytes: 1 << 20, fields: 1_000, values: 100, time: Duration::from_secs(30) }
     }
 }
 
@@ -35,6 +39,8 @@ pub(crate) enum FormError {
     TooManyFields(usize),
     #[error("A form is sent as application/x-www-form-urlencoded or multipart/form-data, not as {0:?}.")]
     ContentType(String),
+    #[error("The form was sent too slowly.")]
+    TooSlow,
     #[error("The form could not be read.")]
     Malformed,
 }
@@ -44,6 +50,7 @@ impl FormError {
         match self {
             Self::TooLarge(_) | Self::TooManyFields(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Malformed => StatusCode::BAD_REQUEST,
         }
     }
@@ -52,7 +59,9 @@ impl FormError {
 /// The fields of a posted form, in order. A file counts as a field with its name.
 pub(crate) async fn read(headers: &HeaderMap, body: Body, limits: &FormLimits) -> Result<Fields, FormError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let bytes = to_bytes(body, limits.bytes).await.map_err(|_| FormError::TooLarge(limits.bytes))?;
+    let bytes =
+        tokio::time::timeout(limits.time, to_bytes(body, limits.bytes)).await.map_err(|_| FormError::TooSlow)?;
+    let bytes = bytes.map_err(|_| FormError::TooLarge(limits.bytes))?;
     match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "application/x-www-form-urlencoded" => parse(&bytes, limits),
         "multipart/form-data" => multipart(kind, bytes, limits).await,
@@ -90,7 +99,7 @@ mod tests {
     use super::*;
 
     async fn check(kind: &str, body: &str, expected: Result<&[(&str, &str)], u16>) {
-        let limits = FormLimits { bytes: 300, fields: 3, values: 0 };
+        let limits = FormLimits { bytes: 300, fields: 3, ..FormLimits::default() };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
         let read = read(&headers, Body::from(body.to_owned()), &limits).await;

@@ -30,7 +30,7 @@ use super::identity::Who;
 use super::join::{Answer, JoinRequest, Ready};
 use super::park::{Claim, From, Held};
 use super::runner::Inbound;
-use super::seat::{Base, Panicked, Seat};
+use super::seat::{Base, Panicked, Seat, told};
 use super::token::{Generation, SessionId, Token};
 use super::view::{Plan, View};
 use super::wire::Seq;
@@ -111,7 +111,9 @@ impl<P: Page> Visit<P> {
     fn new(live: Live, page: Arc<P>, who: Who, parts: Parts, state: Box<dyn Any + Send + Sync>) -> Self {
         // A nested router shortens the request's own address; the browser knows the whole one.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
-        let url = uri.path_and_query().map_or("/", |url| url.as_str()).into();
+        let url = uri.path_and_query().map_or("/", |url| url.as_str());
+        // Two slashes at the start would name another site where the address is redirected to.
+        let url = format!("/{}", url.trim_start_matches(['/', '\\'])).into();
         let claim = Claim { who, url, page: TypeId::of::<P>() };
         Self { live, page, claim, asked: Asked { parts, state } }
     }
@@ -190,12 +192,12 @@ impl<P: Page> Visit<P> {
 
         let live = self.live.clone();
         // The event is handled to its end even when the browser does not wait for the answer.
-        let handled = live.shutdown().spawn(self.post_event(token, event));
+        let handled = live.shutdown().spawn(self.post_event(token, verdict, event));
         let going_away = || refusal(StatusCode::SERVICE_UNAVAILABLE, "The server is going away; try again.");
         handled.await.ok().flatten().unwrap_or_else(|| Err(going_away()))
     }
 
-    async fn post_event(self, token: Option<Token>, event: Event) -> Result<Response, Response> {
+    async fn post_event(self, token: Option<Token>, verdict: Verdict, event: Event) -> Result<Response, Response> {
         let (live, url) = (self.live.clone(), self.claim.url.clone());
         let taken = match token {
             Some(token) => self.take(token.session, token.generation, From::Anyone, None).await,
@@ -205,6 +207,10 @@ impl<P: Page> Visit<P> {
             Some((mut seat, held)) => {
                 seat.catch_up().await.map_err(panicked)?;
                 (seat, held)
+            }
+            // Without a word on where it comes from, only the session's own token shows that it comes from its page.
+            None if verdict == Verdict::Unknown => {
+                return Err(refusal(StatusCode::FORBIDDEN, "This page is no longer open here. Load it again."));
             }
             None => self.mount(None).await?,
         };
@@ -322,7 +328,8 @@ impl<P: Page> Visit<P> {
 
     async fn mount(self, join: Option<&JoinRequest>) -> Result<(Box<Seat<P>>, Held), Response> {
         let Self { live, page, claim, asked } = self;
-        let seat = Seat::mount(&live, page, claim, asked).await.map_err(panicked)?.map_err(|error| failed(&error))?;
+        let mounted = Seat::mount(&live, page, claim, asked).await.map_err(panicked)?;
+        let seat = mounted.map_err(|error| failed(&error, live.is_dev()))?;
         let connection = join.map(|join| join.connection().clone());
         let held = live.park().enter(seat.id(), seat.claim.clone(), connection);
         Ok((Box::new(seat), held))
@@ -348,14 +355,14 @@ fn document<P: Page>(seat: &Seat<P>, status: StatusCode) -> Result<Response, Res
 }
 
 /// A failed mount, as a response.
-fn failed(error: &Error) -> Response {
+fn failed(error: &Error, dev: bool) -> Response {
     if let Some(to) = error.location() {
         return see_other(to);
     }
     if error.status().is_server_error() {
         tracing::error!(?error, "a page could not be mounted");
     }
-    refusal(error.status(), error.public_message())
+    refusal(error.status(), &told(error, dev))
 }
 
 fn panicked(_: Panicked) -> Response {

@@ -38,6 +38,10 @@ use axum::response::{IntoResponse, Response};
 /// let live = Live::builder().identity::<User>().build();
 /// # let _ = live;
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an identity",
+    note = "implement `mizu::Identity` (one method, `key`) and axum's `FromRequestParts` for it"
+)]
 pub trait Identity: Clone + PartialEq + Send + Sync + 'static {
     /// What names this person or account for limits and for [`Live::disconnect`](crate::Live::disconnect): two identities of
     /// the same key are the same person, even where they differ (in their roles, say).

@@ -75,6 +75,11 @@ impl<M> Mailbox<M> {
         pushed
     }
 
+    /// The bytes a full mailbox holds.
+    pub(crate) fn footprint(&self) -> usize {
+        self.capacity * size_of::<Mail<M>>()
+    }
+
     pub(crate) fn overflowed(&self) -> bool {
         self.queue.lock().overflowed
     }

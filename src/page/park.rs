@@ -319,12 +319,14 @@ impl Park {
         }
     }
 
-    /// Whether this connection holds the session, for the same page and identity as the claim's.
+    /// Whether this connection holds the session, for the same page, path and identity as the claim's: another path may be guarded
+    /// by other layers.
     pub(crate) fn is_held_on(&self, id: SessionId, connection: &Connection, claim: &Claim) -> bool {
         let inner = self.inner.lock();
         let Some(Slot { claim: held, place: Place::Held(hold), .. }) = inner.slots.get(&id) else { return false };
         let here = hold.connection.as_ref().is_some_and(|held| held.id() == connection.id());
-        here && !hold.has_ended() && held.page == claim.page && held.who == claim.who
+        let path = |claim: &Claim| claim.url.split('?').next().map(str::to_owned);
+        here && !hold.has_ended() && held.page == claim.page && held.who == claim.who && path(held) == path(claim)
     }
 
     /// A session's mailbox had no room: if it is parked, nobody will empty it.

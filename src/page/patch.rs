@@ -2,6 +2,7 @@
 //!
 //! A region whose own HTML changed is sent whole, with all inside it; a region in which only an inner one changed is not.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rendered::{Extent, Node, ROOT};
@@ -37,10 +38,14 @@ pub(crate) fn since(seen: Seq, page: &Arc<Node>) -> Vec<RegionPatch> {
     out
 }
 
-/// The regions asked for, whole; the page for any that it does not hold.
+/// The regions asked for, whole and once each; the page for any that it does not hold, and where they would be more than the page.
 pub(crate) fn resync(ids: &[String], page: &Arc<Node>) -> Vec<RegionPatch> {
-    let found: Option<Vec<_>> = ids.iter().map(|id| page.find(id).map(whole)).collect();
-    found.filter(|found| !found.is_empty()).unwrap_or_else(|| vec![whole(page)])
+    const MOST: usize = 64;
+    let ids: BTreeSet<_> = ids.iter().take(MOST + 1).map(String::as_str).collect();
+    let found: Option<Vec<_>> = ids.iter().map(|id| page.find(id)).collect();
+    let found = found.filter(|found| (1..=MOST).contains(&found.len()));
+    let found = found.filter(|found| found.iter().map(|node| node.len()).sum::<usize>() <= page.len());
+    found.map_or_else(|| vec![whole(page)], |found| found.into_iter().map(whole).collect())
 }
 
 /// One region with everything inside it.

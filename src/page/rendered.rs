@@ -139,6 +139,20 @@ impl Node {
         twice
     }
 
+    /// Ids that no region of an app may have.
+    pub(crate) fn unfit_ids(&self) -> Vec<&str> {
+        let mut unfit = Vec::new();
+        self.children.iter().for_each(|child| {
+            child.walk(&mut |node| {
+                let id = &*node.id;
+                if id.is_empty() || id.contains(char::is_whitespace) || matches!(id, ROOT | "lv") {
+                    unfit.push(id);
+                }
+            });
+        });
+        unfit
+    }
+
     /// Rows whose element does not carry the row's key as its id. Patches would not find them.
     pub(crate) fn rows_without_id(&self) -> Vec<&str> {
         let mut wrong = Vec::new();

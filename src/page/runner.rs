@@ -14,7 +14,7 @@ use super::mailbox::{Mail, Overflow};
 use super::park::Held;
 use super::seat::{Base, Panicked, Refusal, Seat};
 use super::wire::{FULL_LOAD, Joined, Patch, Reply};
-use crate::live::{Connection, Kind, Message, Ref, Topic};
+use crate::live::{CloseCode, Connection, Kind, Message, Ref, SendError, Topic};
 
 /// How a session's loop came to its end.
 enum Ended {
@@ -149,7 +149,8 @@ impl<P: Page> Runner<P> {
                     self.seat.claim.url = url.clone();
                     self.seat.cx.live().park().moved(self.seat.id(), url);
                 }
-                self.unanswered.push((reference, outcome.err().map(|error| Refusal::of(&error))));
+                let dev = self.seat.cx.live().is_dev();
+                self.unanswered.push((reference, outcome.err().map(|error| Refusal::of(&error, dev))));
             }
             Mail::Resync(ids) => {
                 // What is dirty goes first, so that the regions asked for are sent as they are now.
@@ -171,7 +172,8 @@ impl<P: Page> Runner<P> {
             return Ok(());
         }
         self.handling = reference;
-        let outcome = self.seat.handle(event).await?.map_err(|error| Refusal::of(&error));
+        let dev = self.seat.cx.live().is_dev();
+        let outcome = self.seat.handle(event).await?.map_err(|error| Refusal::of(&error, dev));
         self.handling = Ref::PUSH;
         self.seat.answered.keep(reference, &outcome);
         if reference != Ref::PUSH {
@@ -221,9 +223,17 @@ impl<P: Page> Runner<P> {
 
 /// Encodes a body in the connection's format and queues it. A connection that can't take it is closing, which its loop is told.
 pub(crate) fn send(connection: &Connection, kind: Kind, topic: &Topic, reference: Ref, body: &impl Serialize) {
-    match connection.format().to_bytes(body) {
-        Ok(body) => drop(connection.send(Message::new(kind, topic.clone(), reference, body))),
-        Err(error) => tracing::error!(%error, "a frame could not be encoded"),
+    let sent = match connection.format().to_bytes(body) {
+        Ok(body) => connection.send(Message::new(kind, topic.clone(), reference, body)),
+        Err(error) => Err(error.into()),
+    };
+    match sent {
+        Ok(()) | Err(SendError::Closed | SendError::Full) => {}
+        Err(error) => {
+            // The browser would wait for what never comes. It finds out, and asks anew.
+            tracing::error!(%error, "a frame can't be sent; the connection is closed");
+            connection.close(CloseCode::INTERNAL, "a frame could not be sent");
+        }
     }
 }
 

@@ -55,9 +55,18 @@ pub(crate) struct Refusal {
     pub(crate) message: Box<str>,
 }
 
+/// What a person is told of an error: its public message, and in development what is behind it.
+pub(crate) fn told(error: &Error, dev: bool) -> String {
+    match error.source().filter(|_| dev && error.status().is_server_error()) {
+        Some(source) => format!("{} (only in development: {source})", error.public_message()),
+        None => error.public_message().to_owned(),
+    }
+}
+
 impl Refusal {
-    pub(crate) fn of(error: &Error) -> Self {
-        Self { code: error.code().into(), message: error.public_message().into() }
+    /// In development the real error is told.
+    pub(crate) fn of(error: &Error, dev: bool) -> Self {
+        Self { code: error.code().into(), message: told(error, dev).into() }
     }
 }
 
@@ -186,7 +195,7 @@ impl<P: Page> Seat<P> {
         } else {
             tracing::info!(%error, %session, page, what, "a page refused");
         }
-        self.session.flash.error(error.public_message());
+        self.session.flash.error(told(error, self.cx.live().is_dev()));
         self.dirty.add(Dirty::All);
     }
 
@@ -312,7 +321,11 @@ impl<P: Page> Seat<P> {
         let twice = page.duplicate_ids().into_iter().map(|id| format!("two regions have the id {id:?}"));
         let rows = page.rows_without_id().into_iter();
         let rows = rows.map(|id| format!("the row {id:?} must be one element with that id, as its key says"));
-        for mistake in twice.chain(rows) {
+        let unfit = page.unfit_ids().into_iter();
+        let unfit = unfit.map(|id| {
+            format!("{id:?} can't be the id of a region: it is empty, has a space, or is the framework's own")
+        });
+        for mistake in twice.chain(rows).chain(unfit) {
             let page = std::any::type_name::<P>();
             tracing::error!(page, mistake, "patches can't go by these ids");
             self.cx.commands.push(Command::Debug(format!("{page}: {mistake}")));
@@ -379,7 +392,9 @@ impl<P: Page> Parked for Seat<P> {
     }
 
     fn footprint(&self) -> usize {
-        size_of::<Self>() + self.shown.footprint() + encoded_len(&self.session.state)
+        // What may still be sent to it counts from the start.
+        let mail = if self.cx.is_subscribed() { self.cx.mailbox().footprint() } else { 0 };
+        size_of::<Self>() + self.shown.footprint() + encoded_len(&self.session.state) + mail
     }
 
     fn end(self: Box<Self>) {

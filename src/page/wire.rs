@@ -54,8 +54,8 @@ body! {
         token: String = String::new(),
         /// Path and query of the page.
         url: String = String::new(),
-        /// Kept free for the application.
-        _params: Params = Params::default(),
+        /// What else the browser says; `forced`: the page was just loaded anew because a join asked for it.
+        params: Params = Params::default(),
         /// What the browser held before its socket dropped.
         resume: Option<Resume> = None,
     }
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!((join.token.as_str(), join.resume.unwrap().seen), ("t", Seq(4)));
         let join: Join = serde_json::from_str(r#"["t","/c",{"a":"b"},null]"#).unwrap();
         assert!(join.resume.is_none());
-        assert_eq!(join._params.0.get("a"), Some("b"));
+        assert_eq!(join.params.0.get("a"), Some("b"));
         let event: EventBody = serde_json::from_str(r#"["inc"]"#).unwrap();
         assert_eq!((event.name.as_str(), event.target), ("inc", None));
         let event: EventBody =

@@ -137,7 +137,13 @@ impl TestApp {
     /// When the GET is not answered with a page, or the join is refused.
     pub async fn open(&self, path: &str) -> TestPage {
         let response = self.get(path).await;
-        assert_eq!(response.status(), StatusCode::OK, "GET {path}: {}", response.body());
+        let to = response.header("location").map(|to| format!(" (it leads to {to:?})")).unwrap_or_default();
+        let status = response.status();
+        assert!(
+            status == StatusCode::OK,
+            "GET {path} is answered with {status}{to}, not with a page:\n{}",
+            response.body()
+        );
         TestPage::join(self.clone(), path, &response).await
     }
 

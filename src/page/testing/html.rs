@@ -11,7 +11,7 @@ pub(super) fn parse(selector: &str) -> Selector {
 pub(super) fn text(document: &Html, selector: &str) -> String {
     let found = document.root_element().select(&parse(selector)).next();
     let found = found.unwrap_or_else(|| panic!("nothing fits {selector:?}:\n{}", document.html()));
-    found.text().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    found.text().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn values(element: ElementRef<'_>) -> Fields {
@@ -60,8 +60,13 @@ pub(super) fn replace(document: &mut Html, id: &str, outer: bool, html: &str) {
     let parsed = Html::parse_fragment(&format!("<template>{html}</template>"));
     let template = parsed.root_element().select(&parse("template")).next().expect("a template was parsed").id();
     let mut fresh = Vec::new();
-    for child in parsed.tree.get(template).into_iter().flat_map(|template| template.children()) {
-        fresh.push(copy(document, child));
+    let children = parsed.tree.get(template).into_iter().flat_map(|template| template.children());
+    for child in children {
+        // A template's children stand in a fragment of its own, which is nothing an element could hold.
+        match child.value() {
+            scraper::Node::Fragment => child.children().for_each(|child| fresh.push(copy(document, child))),
+            _ => fresh.push(copy(document, child)),
+        }
     }
     let Some(mut target) = document.tree.get_mut(target) else { return };
     if outer {

@@ -345,8 +345,11 @@ impl TestPage {
     ///
     /// When it does not within ten seconds.
     pub async fn until(&mut self, mut expected: impl FnMut(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         while !expected(self) {
-            let message = self.receive().await;
+            let Ok(message) = tokio::time::timeout_at(deadline, self.receive()).await else {
+                panic!("what was expected did not come in time; {} shows:\n{}", self.path, self.html());
+            };
             self.take(message);
         }
         self.check().await;
