@@ -99,3 +99,21 @@ scene("a page of before the restart posts natively, and the new server takes it"
   await page.click("#inc");
   await becomes(() => text(page, "#stats"), "Count: 1");
 });
+
+scene("a click while the server is dead does not take the page away", async ({ page, later }) => {
+  const server = await new Server("feed").start();
+  later(() => server.stop());
+  await visit(page, `${server.url}/feed`);
+  const same = await stamp(page);
+  await page.fill("input[name=text]", "half a sentence");
+  await server.kill();
+  await parted(page);
+  await page.click("form[data-lv-submit] button");
+  await becomes(async () => (await heard(page)).some(({ event }) => event === "refused"), true);
+  await server.start();
+  await joined(page);
+  await same();
+  assert.equal(await page.inputValue("input[name=text]"), "half a sentence");
+  await page.click("form[data-lv-submit] button");
+  await becomes(() => texts(page, "#feed li"), ["half a sentence"]);
+});
