@@ -29,10 +29,11 @@ use super::form;
 use super::identity::Who;
 use super::join::{Answer, JoinRequest, Ready};
 use super::park::{Claim, From, Held};
+use super::record::Plan;
 use super::runner::Inbound;
 use super::seat::{Base, Panicked, Seat, told};
 use super::token::{Generation, SessionId, Token};
-use super::view::{Plan, View};
+use super::view::View;
 use super::wire::Seq;
 use crate::live::Verdict;
 

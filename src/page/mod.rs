@@ -37,6 +37,7 @@ mod mailbox;
 mod park;
 mod patch;
 mod publish;
+mod record;
 mod rendered;
 mod runner;
 mod seat;

@@ -20,10 +20,11 @@ use super::flash::Flash;
 use super::mailbox::Mail;
 use super::park::{Claim, Parked};
 use super::patch;
+use super::record::Plan;
 use super::rendered::{FLASH, Node, ROOT};
 use super::session::{Dirty, Session};
 use super::token::{Generation, SessionId, Token};
-use super::view::{Plan, View};
+use super::view::View;
 use super::wire::{Command, Patch, RegionPatch, Seq};
 use crate::live::Ref;
 

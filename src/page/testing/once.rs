@@ -4,7 +4,8 @@ use maud::Markup;
 
 use crate::page::flash::Flash;
 use crate::page::identity::Who;
-use crate::page::view::{Plan, View};
+use crate::page::record::Plan;
+use crate::page::view::View;
 use crate::page::wire::Seq;
 
 /// Renders a state once, as [`Page::render`](crate::Page::render) would: to test a render function on its own.
