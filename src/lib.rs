@@ -29,7 +29,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let app = Router::new().route("/counter", mizu::page(Counter));
-//! let mut page = mizu::testing::TestApp::new(app).open("/counter").await;
+//! let mut page = mizu::testing::TestApp::new(app).connect("/counter").await;
 //! page.click("#inc").await;
 //! assert_eq!(page.text("#count"), "Count: 1");
 //! # });
@@ -47,6 +47,11 @@
 //! | feature | adds | on by default |
 //! |---|---|---|
 //! | `testing` | [`testing`]: drive pages in memory, by CSS selectors | no |
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod assets;
 pub mod live;

@@ -44,7 +44,8 @@ impl Page for Mirror {
         let axum::extract::RawQuery(query) = cx.extract().await?;
         let State(state) = cx.extract_with::<State<String>, String>().await?;
         let headers: HeaderMap = cx.extract().await?;
-        let peer = cx.extract::<ConnectInfo<SocketAddr>>().await.map(|peer| peer.0.to_string()).unwrap_or_default();
+        let peer = cx.extract::<ConnectInfo<SocketAddr>>().await.map(|peer| peer.0.to_string());
+        let peer = peer.ok().filter(|_| query.as_deref() == Some("peer")).unwrap_or_default();
         let shown = query.as_deref().is_some_and(|query| query.contains("green"));
         let headers = headers.keys().map(ToString::to_string).filter(|_| shown).collect();
         let path = uri.path().to_owned();
@@ -78,7 +79,7 @@ async fn a_join_sees_what_the_get_saw() {
     limits.sessions = 0;
     let app = TestApp::attached(Live::builder().secret("s").park_limits(limits).build().attach(app));
     let app = app.with_header("x-custom", "1").with_header("te", "trailers").with_header("sec-websocket-key", "k");
-    let mut page = app.open("/app/rooms/tea?kind=green").await;
+    let mut page = app.connect("/app/rooms/tea?kind=green").await;
     page.click("#click").await;
     assert_eq!(page.text("#path"), "/app/rooms/tea");
     assert_eq!(
@@ -112,7 +113,7 @@ async fn check_guarded(app: mizu::LiveApp) {
     let allowed = TestApp::attached(app.clone()).with_header("cookie", "pass=yes");
     assert_eq!(allowed.get("/rooms/a").await.status(), 200);
     let token = allowed.get("/rooms/a").await.token();
-    allowed.open("/rooms/a").await.click("#click").await;
+    allowed.connect("/rooms/a").await.click("#click").await;
 
     let expect = async |cookie: &str, kind: Kind, first: &str| {
         let mut raw = Raw::connect(&app, &[("cookie", cookie)]).await;
@@ -303,10 +304,10 @@ async fn disconnecting_a_user_ends_all_of_their_sessions() {
     let app = live.attach(Router::new().route("/account", mizu::page(Account)));
     let ann = TestApp::attached(app.clone()).with_header("x-user", "ann");
     let bob = TestApp::attached(app.clone()).with_header("x-user", "bob");
-    let mut hers = ann.open("/account").await;
+    let mut hers = ann.connect("/account").await;
     hers.click("#add").await;
     ann.get("/account").await;
-    let mut his = bob.open("/account").await;
+    let mut his = bob.connect("/account").await;
     assert_eq!(live.disconnect(&User { name: "ann".into(), admin: true }), 2);
     hers.until_closed().await;
     support::eventually(|| live.joined() == 1 && live.parked() == 0).await;
@@ -517,7 +518,7 @@ async fn the_end_leaves_no_task() {
     let test = TestApp::attached(app.clone());
     let mut pages = Vec::new();
     for _ in 0..10 {
-        pages.push(test.open("/rooms/a").await);
+        pages.push(test.connect("/rooms/a").await);
     }
     for page in &mut pages {
         page.click("#click").await;
@@ -628,4 +629,12 @@ async fn an_address_of_a_page_never_leads_to_another_site() {
         Request::post("http://test//evil.example/x").header("content-type", form).body("lv=x".into()).unwrap();
     let location = app.send(request).await;
     assert!(!location.header("location").unwrap_or_default().starts_with("//"), "{location:?}");
+}
+
+#[tokio::test]
+async fn a_join_knows_the_peers_address() {
+    let app = Live::builder().secret("s").build().attach(rooms());
+    let mut raw = Raw::connect(&app, &[]).await;
+    let (_, body) = raw.join("", "/rooms/a?peer").await;
+    assert!(body[1][1][0][2].as_str().unwrap().contains("<p id=\"peer\">203.0.113.9:4000</p>"));
 }

@@ -94,7 +94,7 @@ fn app() -> TestApp {
 
 #[tokio::test]
 async fn a_click_changes_what_shows() {
-    let mut page = app().open("/counter").await;
+    let mut page = app().connect("/counter").await;
     assert_eq!(page.patches(), 0, "a join of an unchanged page ships no HTML");
     page.click("#inc").await;
     page.click("#five").await;
@@ -127,7 +127,7 @@ async fn without_scripts_inc_then_dec_gives_one_then_zero() {
 async fn refusals_show_and_the_session_lives() {
     let pages = || Router::new().route("/counter", mizu::page(Counter));
     let app = TestApp::attached(Live::builder().secret("s").dev(false).build().attach(pages()));
-    let mut page = app.open("/counter").await;
+    let mut page = app.connect("/counter").await;
     page.click("#inc").await;
     page.click("#Refuse").await;
     assert_eq!(page.refused(), Some(("full", "No <room>.")));
@@ -135,7 +135,7 @@ async fn refusals_show_and_the_session_lives() {
     page.click("#Fail").await;
     assert_eq!(page.refused(), Some(("internal", "Something went wrong on our side.")));
     assert!(!page.html().contains("shadow"));
-    let mut developer = TestApp::new(pages()).open("/counter").await;
+    let mut developer = TestApp::new(pages()).connect("/counter").await;
     developer.click("#Fail").await;
     assert!(developer.html().contains("shadow"), "in development the real error shows");
     page.click("#inc").await;
@@ -155,7 +155,7 @@ async fn a_redirect_takes_the_flash_along() {
     let page = app.get("/counter").await;
     let page = app.post("/counter", [("lv-token", page.token().as_str()), ("lv", "Leave")]).await;
     assert_eq!(page.text("main"), "Goodbye.");
-    let mut page = app.open("/counter").await;
+    let mut page = app.connect("/counter").await;
     page.click("#Leave").await;
     page.until(|page| page.redirected().is_some()).await;
     assert_eq!(page.redirected(), Some("/elsewhere"));
@@ -164,14 +164,14 @@ async fn a_redirect_takes_the_flash_along() {
 #[tokio::test]
 #[should_panic(expected = "was a region changed and not marked")]
 async fn a_forgotten_mark_fails_the_test() {
-    app().open("/counter").await.click("#Forget").await;
+    app().connect("/counter").await.click("#Forget").await;
 }
 
 #[tokio::test]
 async fn a_panic_ends_the_session_and_no_other() {
     let app = app();
-    let mut one = app.open("/counter").await;
-    let mut two = app.open("/counter").await;
+    let mut one = app.connect("/counter").await;
+    let mut two = app.connect("/counter").await;
     one.click("#Panic").await;
     assert_eq!(one.refused().map(|(code, _)| code), Some("panicked"));
     two.click("#inc").await;
@@ -181,7 +181,7 @@ async fn a_panic_ends_the_session_and_no_other() {
 
 #[tokio::test]
 async fn a_dropped_socket_resumes_exactly() {
-    let mut page = app().open("/counter").await;
+    let mut page = app().connect("/counter").await;
     page.click("#inc").await;
     page.reconnect().await;
     let patches = page.patches();
@@ -251,7 +251,7 @@ async fn what_the_server_tells_arrives_and_crawlers_start_nothing() {
     assert_eq!((app.live().parked(), app.live().shutdown().tasks()), (50, 0));
     assert_eq!(counts.ticks.load(Ordering::SeqCst), 0);
 
-    let mut page = app.open("/clock").await;
+    let mut page = app.connect("/clock").await;
     app.live().publish("hall", "hello").await.unwrap();
     page.until(|page| page.text("#lines").contains("hello")).await;
     page.until(|page| page.text("#lines").contains("42")).await;
@@ -266,7 +266,7 @@ async fn what_the_server_tells_arrives_and_crawlers_start_nothing() {
 async fn what_is_published_while_parked_waits() {
     let counts = Counts::default();
     let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(counts))));
-    let mut page = app.open("/clock").await;
+    let mut page = app.connect("/clock").await;
     page.until(|page| page.text("#lines").contains("42")).await;
     page.reconnect_after(async {
         app.live().publish("hall", "meanwhile").await.unwrap();
@@ -309,6 +309,7 @@ impl Page for List {
             @if view.clicks == 2 { (view.region("twice", || html! {})) }
             @if view.clicks == 3 { (view.each("rows", &[1, 2], |row| format!("row-{row}"), |row| html! { li { (row) } })) }
             button id="click" data-lv-click="click" {}
+            input id="keys" data-lv-keydown="key" data-lv-key="Enter Escape";
         }
     }
 
@@ -321,7 +322,12 @@ impl Page for List {
         Ok(())
     }
 
-    async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Listed>, _event: Event) -> Result {
+    async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Listed>, event: Event) -> Result {
+        if event.name() == "key" {
+            session.state.kind = event.key().unwrap_or_default().to_owned();
+            session.mark("kind");
+            return Ok(());
+        }
         session.state.clicks += 1;
         session.mark("clicks");
         Ok(())
@@ -329,10 +335,18 @@ impl Page for List {
 }
 
 #[tokio::test]
+async fn keys_reach_who_listens_to_them() {
+    let mut page = TestApp::new(Router::new().route("/list", mizu::page(List))).connect("/list").await;
+    page.key("#keys", "Escape").await;
+    page.key("#keys", "a").await;
+    assert_eq!(page.text("#kind"), "Escape");
+}
+
+#[tokio::test]
 async fn another_query_of_the_same_page_keeps_the_session() {
     let app = Router::new().route("/list", mizu::page(List)).route("/counter", mizu::page(Counter));
     let app = TestApp::new(app);
-    let mut page = app.open("/list?black").await;
+    let mut page = app.connect("/list?black").await;
     page.click("#click").await;
     page.click("#green").await;
     assert_eq!((page.text("#kind"), page.text("#clicks"), page.path()), ("green".into(), "1".into(), "/list?green"));
@@ -349,7 +363,7 @@ async fn another_query_of_the_same_page_keeps_the_session() {
 #[tokio::test]
 async fn development_names_mistakes() {
     let app = TestApp::new(Router::new().route("/list", mizu::page(List)));
-    let mut page = app.open("/list").await;
+    let mut page = app.connect("/list").await;
     page.click("#click").await;
     assert_eq!(page.notes().count(), 0);
     page.click("#click").await;
@@ -385,7 +399,7 @@ impl Page for Forgetful {
 #[tokio::test]
 #[should_panic(expected = r#"the region "two" changed, but only ["one"] was marked"#)]
 async fn development_names_the_region_that_was_not_marked() {
-    let mut page = TestApp::new(Router::new().route("/", mizu::page(Forgetful))).open("/").await;
+    let mut page = TestApp::new(Router::new().route("/", mizu::page(Forgetful))).connect("/").await;
     page.send_event("mark?to=3").await;
 }
 
@@ -393,7 +407,7 @@ async fn development_names_the_region_that_was_not_marked() {
 async fn a_browser_that_does_not_read_has_marks_pile_up_not_frames() {
     let live = Live::builder().secret("s").dev(false).build();
     let app = TestApp::attached(live.attach(Router::new().route("/clock", mizu::page(Clock(Counts::default())))));
-    let mut page = app.open("/clock").await;
+    let mut page = app.connect("/clock").await;
     page.until(|page| page.text("#lines").contains("42")).await;
     let before = page.patches();
     for number in 0..2_000 {
@@ -422,7 +436,7 @@ async fn every_session_that_was_mounted_is_unmounted() {
     assert_eq!(unmounted(), 1, "the HEAD's at once");
     // The next one that parks ends what has waited too long.
     app.get("/clock").await;
-    let page = app.open("/clock").await;
+    let page = app.connect("/clock").await;
     drop(page);
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!((unmounted(), live.parked()), (2, 2));
@@ -433,7 +447,7 @@ async fn every_session_that_was_mounted_is_unmounted() {
 #[tokio::test]
 async fn selectors_see_what_was_pushed_as_part_of_the_page() {
     let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(Counts::default()))));
-    let mut page = app.open("/clock").await;
+    let mut page = app.connect("/clock").await;
     app.live().publish("hall", "hello").await.unwrap();
     page.until(|page| page.count("#lv-root > #lines > p") == 2).await;
     assert!(page.has("div p") && page.text("#lines").contains("hello"));
@@ -443,5 +457,5 @@ async fn selectors_see_what_was_pushed_as_part_of_the_page() {
 #[should_panic(expected = "what was expected did not come in time")]
 async fn waiting_for_what_never_comes_ends() {
     let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(Counts::default()))));
-    app.open("/clock").await.until(|_| false).await;
+    app.connect("/clock").await.until(|_| false).await;
 }

@@ -125,7 +125,7 @@ impl<P: Page> Ctx<P> {
     /// # }
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// # let app = mizu::testing::TestApp::new(Router::new().route("/rooms/{name}", mizu::page(Room)));
-    /// # assert_eq!(app.open("/rooms/tea").await.text("p"), "tea");
+    /// # assert_eq!(app.connect("/rooms/tea").await.text("p"), "tea");
     /// # });
     /// ```
     pub async fn extract<E: FromRequestParts<()>>(&mut self) -> Result<E> {
@@ -154,7 +154,7 @@ impl<P: Page> Ctx<P> {
     /// # }
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
     /// # let app = Router::new().route("/", mizu::page(Home)).with_state("Tea shop".to_owned());
-    /// # assert_eq!(mizu::testing::TestApp::new(app).open("/").await.text("p"), "Tea shop");
+    /// # assert_eq!(mizu::testing::TestApp::new(app).connect("/").await.text("p"), "Tea shop");
     /// # });
     /// ```
     pub async fn extract_with<E: FromRequestParts<S>, S: Send + Sync + 'static>(&mut self) -> Result<E> {

@@ -51,7 +51,7 @@ use super::view::View;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let app = Router::new().route("/counter", mizu::page(Counter));
-/// let mut page = mizu::testing::TestApp::new(app).open("/counter").await;
+/// let mut page = mizu::testing::TestApp::new(app).connect("/counter").await;
 /// page.click("#inc").await;
 /// assert_eq!(page.text("#count"), "Count: 1");
 /// # });

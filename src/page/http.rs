@@ -58,7 +58,7 @@ use crate::live::Verdict;
 ///
 /// let app: Router = Router::new().route("/hello", mizu::page(Hello));
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// # assert_eq!(mizu::testing::TestApp::new(app).open("/hello").await.text("h1"), "Hello, world");
+/// # assert_eq!(mizu::testing::TestApp::new(app).connect("/hello").await.text("h1"), "Hello, world");
 /// # });
 /// ```
 pub fn page<P: Page, S: Clone + Send + Sync + 'static>(page: P) -> MethodRouter<S> {

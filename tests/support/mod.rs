@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use mizu::LiveApp;
 use mizu::live::{Kind, MemoryClient, Message, Ref, Topic};
@@ -34,7 +36,8 @@ impl Raw {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        parts.extensions.insert(ConnectInfo(SocketAddr::from(([203, 0, 113, 9], 4_000))));
         let client = app.connect_in_memory(parts).await.unwrap();
         Self { client, reference: 0, topic: Topic::connection() }
     }

@@ -135,7 +135,7 @@ impl TestApp {
     /// # Panics
     ///
     /// When the GET is not answered with a page, or the join is refused.
-    pub async fn open(&self, path: &str) -> TestPage {
+    pub async fn connect(&self, path: &str) -> TestPage {
         let response = self.get(path).await;
         let to = response.header("location").map(|to| format!(" (it leads to {to:?})")).unwrap_or_default();
         let status = response.status();
@@ -148,7 +148,7 @@ impl TestApp {
     }
 
     /// A socket of this app's, with its headers.
-    pub(super) async fn connect(&self) -> MemoryClient {
+    pub(super) async fn socket(&self) -> MemoryClient {
         let (handshake, _) = self.request("GET", "/_live", Body::empty()).into_parts();
         let client = self.app.connect_in_memory(handshake).await;
         client.unwrap_or_else(|refused| panic!("the connection was refused: {}", refused.status()))

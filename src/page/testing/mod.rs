@@ -17,7 +17,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let app = TestApp::new(Router::new().route("/counter", mizu::page(Counter)));
-//! let mut page = app.open("/counter").await;
+//! let mut page = app.connect("/counter").await;
 //! page.click("#inc").await;
 //! assert_eq!(page.text("#count"), "1");
 //! # }

@@ -42,7 +42,7 @@ impl TestPage {
             .next()
             .map(|title| title.text().collect())
             .unwrap_or_default();
-        let client = app.connect().await;
+        let client = app.socket().await;
         let mut page = Self {
             app,
             client,
@@ -102,7 +102,7 @@ impl TestPage {
             tokio::time::timeout(PATIENCE, parked).await.expect("the session was not parked in time");
         }
         meanwhile.await;
-        self.client = self.app.connect().await;
+        self.client = self.app.socket().await;
         let resume = Value::Array(vec![self.session.as_str().into(), self.seq.into()]);
         let path = self.path.as_str().into();
         self.send_join(Value::Array(vec!["".into(), path, Value::Map(vec![]), resume])).await;
@@ -326,11 +326,35 @@ impl TestPage {
         self.event(text, Fields::default(), Fields::default(), "click").await;
     }
 
+    /// Presses a key on the first element a CSS selector finds, which has `data-lv-keydown` or `data-lv-keyup`. Keys that
+    /// `data-lv-key` leaves out do nothing.
+    ///
+    /// # Panics
+    ///
+    /// When it finds none, or one that listens to no key.
+    pub async fn key(&mut self, selector: &str, key: &str) {
+        let element = self.find(selector);
+        let (down, up) = (element.attr("data-lv-keydown"), element.attr("data-lv-keyup"));
+        let kind = if down.is_some() { "keydown" } else { "keyup" };
+        let name = down.or(up).map(str::to_owned);
+        let name = name.unwrap_or_else(|| panic!("{selector:?} listens to no key: {}", element.html()));
+        let wanted = element.attr("data-lv-key").is_none_or(|keys| keys.split(' ').any(|wanted| wanted == key));
+        let values = values(element);
+        if wanted {
+            self.event_with_key(&name, values, Fields::default(), kind, Some(key)).await;
+        }
+    }
+
     async fn event(&mut self, name: &str, values: Fields, form: Fields, kind: &str) {
+        self.event_with_key(name, values, form, kind, None).await;
+    }
+
+    async fn event_with_key(&mut self, name: &str, values: Fields, form: Fields, kind: &str, key: Option<&str>) {
         let pair = |(name, value): (&str, &str)| Value::Array(vec![name.into(), value.into()]);
         let pairs = |fields: &Fields| Value::Array(fields.iter().map(pair).collect());
         let meta = Value::Map(vec![("type".into(), kind.into())]);
-        let body = vec![name.into(), Value::Nil, pairs(&values), pairs(&form), Value::Nil, meta];
+        let body =
+            vec![name.into(), Value::Nil, pairs(&values), pairs(&form), key.map_or(Value::Nil, Value::from), meta];
         self.refused = None;
         let reference = self.send(Kind::EVENT, self.topic.clone(), &Value::Array(body)).await;
         self.answer(reference).await;
