@@ -246,9 +246,31 @@ impl<P: Page> Ctx<P> {
         self.effects.spawn(&self.live, &self.mailbox, task)
     }
 
-    /// Leaves this page for another address once the callback has returned.
+    /// Leaves this page for another address once the callback has returned: a path, or an `http` or `https` address.
+    /// Anything else is logged and not followed.
+    ///
+    /// ```
+    /// # use mizu::prelude::*;
+    /// # struct Done;
+    /// # impl Page for Done {
+    /// #     type State = ();
+    /// #     type Message = ();
+    /// #     async fn mount(&self, _: &mut Ctx<Self>) -> Result { Ok(()) }
+    /// #     fn render(&self, _: &View<()>) -> Markup { html! { button id="leave" data-lv-click="leave" {} } }
+    /// async fn handle(&self, cx: &mut Ctx<Self>, session: &mut Session<()>, _: Event) -> Result {
+    ///     session.flash.success("Saved.");
+    ///     cx.redirect("/list");
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
     pub fn redirect(&mut self, to: impl Into<String>) {
-        self.redirect = Some(to.into());
+        let to = to.into();
+        if leads_somewhere(&to) {
+            self.redirect = Some(to);
+        } else {
+            tracing::error!(to, page = std::any::type_name::<P>(), "a redirect leads to what is no web address");
+        }
     }
 
     /// Puts the browser's focus on the first element that the CSS selector finds, after the next patch.
@@ -292,4 +314,37 @@ struct OtherState {
 
 fn refused(rejection: impl axum::response::IntoResponse) -> Error {
     Error::of_response(rejection.into_response())
+}
+
+/// Whether a browser can be sent there: a path or query of this site, or a complete web address.
+fn leads_somewhere(to: &str) -> bool {
+    let printable = !to.is_empty() && to.bytes().all(|byte| byte.is_ascii_graphic());
+    let scheme = to.split(['/', '?', '#']).next().and_then(|start| start.split_once(':')).map(|(scheme, _)| scheme);
+    printable
+        && match scheme {
+            None => true,
+            Some(scheme) => {
+                let web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+                let complete = to[scheme.len()..].starts_with("://");
+                web && complete
+                    && to.parse::<axum::http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leads_somewhere;
+
+    #[test]
+    fn redirects_lead_to_web_addresses_only() {
+        for good in ["/", "/a?b=c:d#e", "?page=2", "list", "https://example.com/x", "HTTP://example.com"] {
+            assert!(leads_somewhere(good), "{good}");
+        }
+        for bad in
+            ["", "javascript:alert(1)", "data:text/html,x", "http://", "https:", "/a\r\nX: y", "/a b", "mailto:a@b"]
+        {
+            assert!(!leads_somewhere(bad), "{bad}");
+        }
+    }
 }
