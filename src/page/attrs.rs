@@ -48,18 +48,21 @@ impl ser::Error for Shape {
 /// A variant's name and the fields written so far.
 struct Fields {
     variant: &'static str,
-    query: form_urlencoded::Serializer<'static, String>,
+    query: String,
 }
 
 impl Fields {
     fn new(variant: &'static str) -> Self {
-        Self { variant, query: form_urlencoded::Serializer::new(String::new()) }
+        Self { variant, query: String::new() }
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Shape> {
         // One field as a one-pair form: lists repeat the name, `None` leaves it out, as forms do.
         let text = serde_html_form::to_string([(name, value)]).map_err(|error| Shape(format!("{name}: {error}")))?;
-        self.query.extend_pairs(form_urlencoded::parse(text.as_bytes()));
+        if !(self.query.is_empty() || text.is_empty()) {
+            self.query.push('&');
+        }
+        self.query.push_str(&text);
         Ok(())
     }
 }
@@ -72,9 +75,9 @@ impl ser::SerializeStructVariant for Fields {
         self.push(name, value)
     }
 
-    fn end(mut self) -> Result<String, Shape> {
-        let query = self.query.finish();
-        Ok(if query.is_empty() { self.variant.to_owned() } else { format!("{}?{query}", self.variant) })
+    fn end(self) -> Result<String, Shape> {
+        let Self { variant, query } = self;
+        Ok(if query.is_empty() { variant.to_owned() } else { format!("{variant}?{query}") })
     }
 }
 

@@ -7,7 +7,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, EnumAccess, IntoDeserializer, VariantAccess, Visitor};
 
 use super::event_error::EventError;
-use super::fields::Fields;
+use super::fields::{Fields, explain};
 
 /// Something a person did on a page, as [`Page::handle`](crate::Page::handle) receives it.
 ///
@@ -171,10 +171,9 @@ impl Event {
     /// assert_eq!(error.to_string(), r#"unknown event "Jump": unknown variant `Jump`, expected `Inc`"#);
     /// ```
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, EventError> {
-        let mut fields = self.values.clone();
-        self.form.iter().for_each(|(name, value)| fields.push(name, value));
-        let text = fields.encode();
-        T::deserialize(Variant { name: &self.name, fields: &fields, text: &text }).map_err(|Raw(error)| match error {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        let text = text.extend_pairs(self.values.iter().chain(self.form.iter())).finish();
+        T::deserialize(Variant { event: self, text: &text }).map_err(|Raw(error)| match error {
             EventError::Undecodable { reason } if reason.starts_with("unknown variant") => {
                 EventError::Unknown { event: self.name.clone(), reason }
             }
@@ -185,9 +184,8 @@ impl Event {
 
 /// Offers an event to serde as an enum: the one place where a name becomes a variant.
 struct Variant<'a> {
-    name: &'a str,
-    fields: &'a Fields,
-    /// The fields as a query, which serde reads them from.
+    event: &'a Event,
+    /// Its values and fields as a query, which serde reads them from.
     text: &'a str,
 }
 
@@ -220,7 +218,7 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
     type Variant = Self;
 
     fn variant_seed<V: de::DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Raw> {
-        let name: StrDeserializer<'_, Raw> = self.name.into_deserializer();
+        let name: StrDeserializer<'_, Raw> = self.event.name.as_str().into_deserializer();
         Ok((seed.deserialize(name)?, self))
     }
 }
@@ -235,8 +233,9 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
     fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Raw> {
         let mut track = serde_path_to_error::Track::new();
         let source = serde_html_form::Deserializer::from_bytes(self.text.as_bytes());
-        seed.deserialize(serde_path_to_error::Deserializer::new(source, &mut track))
-            .map_err(|error| Raw(self.fields.explain(&serde_path_to_error::Error::new(track.path(), error))))
+        seed.deserialize(serde_path_to_error::Deserializer::new(source, &mut track)).map_err(|error| {
+            Raw(explain(&serde_path_to_error::Error::new(track.path(), error), |name| self.event.get(name)))
+        })
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value, Raw> {

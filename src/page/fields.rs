@@ -83,18 +83,7 @@ impl Fields {
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, EventError> {
         let text = self.encode();
         let source = serde_html_form::Deserializer::from_bytes(text.as_bytes());
-        serde_path_to_error::deserialize(source).map_err(|error| self.explain(&error))
-    }
-
-    /// Turns the decoder's complaint into one that names the field and the value it has.
-    pub(crate) fn explain<E: std::fmt::Display>(&self, error: &serde_path_to_error::Error<E>) -> EventError {
-        let path = error.path().to_string();
-        let field = path.split(['.', '[']).next().unwrap_or_default().to_owned();
-        let reason = error.inner().to_string();
-        match self.get(&field) {
-            Some(value) => EventError::invalid(&field, value, reason),
-            None => EventError::Undecodable { reason },
-        }
+        serde_path_to_error::deserialize(source).map_err(|error| explain(&error, |name| self.get(name)))
     }
 
     pub(crate) fn encode(&self) -> String {
@@ -117,5 +106,19 @@ impl Fields {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Fields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// Turns the decoder's complaint into one that names the field and the value it has.
+pub(crate) fn explain<'a, E: std::fmt::Display>(
+    error: &serde_path_to_error::Error<E>,
+    value_of: impl Fn(&str) -> Option<&'a str>,
+) -> EventError {
+    let path = error.path().to_string();
+    let field = path.split(['.', '[']).next().unwrap_or_default();
+    let reason = error.inner().to_string();
+    match value_of(field) {
+        Some(value) => EventError::invalid(field, value, reason),
+        None => EventError::Undecodable { reason },
     }
 }
