@@ -638,3 +638,28 @@ async fn a_join_knows_the_peers_address() {
     let (_, body) = raw.join("", "/rooms/a?peer").await;
     assert!(body[1][1][0][2].as_str().unwrap().contains("<p id=\"peer\">203.0.113.9:4000</p>"));
 }
+
+/// A click and then away: the event, perhaps the word that the browser leaves, and the end of the socket come at once.
+async fn check_click_and_away(leaves: bool) {
+    let (started, done, go) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<tokio::sync::Notify>)>::default();
+    let live = Live::builder().secret("s").build();
+    let slow = Slow { started, done: done.clone(), go: go.clone() };
+    let app = live.attach(Router::new().route("/slow", mizu::page(slow)));
+    let mut raw = Raw::connect(&app, &[]).await;
+    raw.join("", "/slow").await;
+    go.notify_one();
+    let topic = Topic::new("1").unwrap();
+    raw.send(Kind::EVENT, topic.clone(), Ref::new(9), &serde_json::json!(["go"])).await;
+    if leaves {
+        raw.send(Kind::LEAVE, topic, Ref::PUSH, &serde_json::json!(["gone"])).await;
+    }
+    drop(raw);
+    let parked = usize::from(!leaves);
+    support::eventually(|| done.load(Ordering::SeqCst) == 1 && live.joined() == 0 && live.parked() == parked).await;
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_socket_was_gone_still_counts() {
+    check_click_and_away(false).await;
+    check_click_and_away(true).await;
+}

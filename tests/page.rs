@@ -432,6 +432,7 @@ async fn every_session_that_was_mounted_is_unmounted() {
     app.get("/clock").await;
     let head = axum::http::Request::head("/clock").body(axum::body::Body::empty()).unwrap();
     app.send(head).await;
+    // Time is paused: this passes at once.
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(unmounted(), 1, "the HEAD's at once");
     // The next one that parks ends what has waited too long.

@@ -94,9 +94,9 @@ impl<M> Mailbox<M> {
         mail
     }
 
-    /// Whether word that the browser left the page waits here.
-    pub(crate) fn has_left(&self) -> bool {
-        self.queue.lock().mail.iter().any(|mail| matches!(mail, Mail::Leave))
+    /// How much waits.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.lock().mail.len()
     }
 
     /// The next mail, or the word that the mailbox overflowed. Only the session's loop polls this.

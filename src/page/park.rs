@@ -94,7 +94,8 @@ impl Hold {
         self.stop.cancelled().await;
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether the session is to end, not to be parked.
+    pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 }

@@ -105,8 +105,15 @@ impl<P: Page> Runner<P> {
             let mailbox = self.seat.cx.mailbox().clone();
             tokio::select! {
                 biased;
-                // A browser that leaves says so and closes at once: the word may still wait here when the socket is gone.
-                () = &mut stopped => return Err(if mailbox.has_left() { Ended::Left } else { Ended::Released }),
+                () = &mut stopped => {
+                    // What the browser sent before its socket was gone still counts: a click and then away, or the word that it left.
+                    // If it comes back and sends an event again, that is answered from memory.
+                    let waiting = if held.hold().has_ended() { 0 } else { mailbox.len() };
+                    for mail in (0..waiting).map_while(|_| mailbox.pop()) {
+                        Box::pin(self.take(mail)).await?;
+                    }
+                    return Err(Ended::Released);
+                }
                 mail = mailbox.next() => {
                     let mut mail = mail.map_err(|Overflow| Ended::Overflowed)?;
                     for _ in 0..BURST {

@@ -233,6 +233,7 @@ impl Page for Events {
     async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Seen>, event: Event) -> Result {
         self.counts.add(event.name());
         if event.name() == "slow" {
+            // Slow on purpose: what happens meanwhile is what the tests look at.
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
         let line = Line {

@@ -128,6 +128,7 @@ impl Heard {
         tokio::select! {
             () = self.0.all.notified() => {}
             Some(ended) = listeners.join_next() => ended??,
+            // A bound, not a wait: a harness that hangs fails.
             () = tokio::time::sleep(Duration::from_secs(30)) => {
                 let heard = self.0.heard.load(Ordering::Acquire);
                 return Err(format!("{heard} of {} heard of a message after 30 s", self.0.listeners).into());

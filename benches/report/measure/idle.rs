@@ -44,6 +44,7 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
 async fn settled(server: &Server) -> Result<u64> {
     let mut last = server.resident()?;
     for _ in 0..20 {
+        // Memory gives no word when it is done changing; it is read until two readings agree.
         tokio::time::sleep(Duration::from_millis(250)).await;
         let now = server.resident()?;
         if now == last {

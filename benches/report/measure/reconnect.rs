@@ -57,6 +57,7 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
 async fn quiet(server: &Server) -> Result {
     let mut last = server.cpu()?;
     for _ in 0..40 {
+        // Another process gives no word when it rests; its clock is read until it stands still.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let now = server.cpu()?;
         if now - last < Duration::from_millis(1) {
