@@ -54,9 +54,12 @@
 mod readme {}
 
 pub mod assets;
+mod edge;
 pub mod live;
 mod page;
+pub mod sync;
 
+pub use edge::{Anybody, Identity, UserError, Who};
 pub use page::*;
 
 /// Values for the `data-lv-*` attributes in templates.
@@ -70,6 +73,7 @@ pub mod prelude {
     pub use maud::{Markup, html};
     pub use serde::{Deserialize, Serialize};
 
-    pub use crate::page::{Ctx, Error, Event, Flash, Identity, Live, Page, Result, Session, View};
+    pub use crate::Identity;
+    pub use crate::page::{Ctx, Error, Event, Flash, Live, Page, Result, Session, View};
     pub use crate::{live, lv};
 }

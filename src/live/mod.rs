@@ -53,11 +53,9 @@
 mod close;
 mod codec;
 mod connection;
-mod forwarded;
 mod limit;
 mod listen;
 mod message;
-mod origin;
 pub mod pubsub;
 mod server;
 mod short;
@@ -66,15 +64,17 @@ mod socket;
 mod stats;
 mod topic;
 
+pub use crate::edge::{
+    ClientAddress, KeyedLimiter, Origins, ParseProxiesError, Rate, RetryAfter, TokenBucket, TrustedProxies, Verdict,
+};
+
 pub use self::{
     close::{CloseCause, CloseCode},
     codec::{Codec, DecodeError, EncodeError, Format, Frame, Json, MessagePack},
     connection::{Connection, ConnectionId, Meta, SendError},
-    forwarded::{ClientAddress, ParseProxiesError, TrustedProxies},
-    limit::{KeyedLimiter, Limits, Rate, RetryAfter, TokenBucket},
+    limit::Limits,
     listen::{Listen, serve},
     message::{Kind, Message, Ref},
-    origin::{Origins, Verdict},
     pubsub::{
         Adapter, AdapterError, Delivery, Incoming, Local, PubSub, PublishError, Published, SubscribeError, Subscriber,
         Subscription,

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::error::Result;
 use super::form::FormLimits;
-use super::identity::{Extract, Identity, Who, extractor};
 use super::park::{Park, ParkLimits};
 use super::publish;
 use super::token::Signer;
+use crate::edge::{Extract, Identity, Who, extractor};
 use crate::live::{Adapter, KeyedLimiter, Limits, Origins, PubSub, Shutdown, TrustedProxies};
 
 /// The server side of an app: its sessions, its topics, its secret. Cheap to clone; clones are the same server.

@@ -12,12 +12,12 @@ use super::asked::Asked;
 use super::definition::Page;
 use super::effects::{Effects, TaskHandle, TimerHandle};
 use super::error::{Error, Result};
-use super::identity::{Identity, UserError, Who};
 use super::mailbox::{Mailbox, Receive};
 use super::publish;
 use super::subscribed::Subscribed;
 use super::token::SessionId;
 use super::wire::Command;
+use crate::edge::{Identity, UserError, Who};
 use crate::live::Subscription;
 
 /// What a callback is given besides the session: subscriptions, timers, tasks, the request.

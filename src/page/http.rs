@@ -26,7 +26,6 @@ use super::error::Error;
 use super::event::Event;
 use super::fields::Fields;
 use super::form;
-use super::identity::Who;
 use super::join::{Answer, JoinRequest, Ready};
 use super::park::{Claim, From, Held};
 use super::record::Plan;
@@ -35,6 +34,7 @@ use super::seat::{Base, Panicked, Seat, told};
 use super::token::{Generation, SessionId, Token};
 use super::view::View;
 use super::wire::Seq;
+use crate::edge::Who;
 use crate::live::Verdict;
 
 /// Makes a route of a page: GET and HEAD show it, POST takes its events without scripts, joins come through it as well.

@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::identity::Who;
 use super::token::{Generation, SessionId};
+use crate::edge::Who;
 use crate::live::{CloseCode, Connection};
 
 /// A page session whose type is forgotten while it is parked.

@@ -1,8 +1,8 @@
 //! One person's page: its state, its flash messages, and which regions changed.
 
 use super::flash::Flash;
-use super::identity::{Identity, UserError, Who};
 use super::token::SessionId;
+use crate::edge::{Identity, UserError, Who};
 
 /// A page session as [`Page::handle`](crate::Page::handle) and [`Page::info`](crate::Page::info) change it.
 ///

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use maud::{Markup, PreEscaped, Render};
 
 use super::flash::Flash;
-use super::identity::{Identity, UserError, Who};
 use super::record::{Plan, Recorder};
 use super::rendered::{Extent, FLASH, Node, ROOT};
 use super::wire::Seq;
+use crate::edge::{Identity, UserError, Who};
 
 /// The state of a session as [`Page::render`](crate::Page::render) sees it. Derefs to the state.
 ///

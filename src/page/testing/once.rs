@@ -2,8 +2,8 @@
 
 use maud::Markup;
 
+use crate::edge::Who;
 use crate::page::flash::Flash;
-use crate::page::identity::Who;
 use crate::page::record::Plan;
 use crate::page::view::View;
 use crate::page::wire::Seq;

@@ -1,6 +1,7 @@
 //! Who is asking: one extractor for every way in.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -48,9 +49,16 @@ pub trait Identity: Clone + PartialEq + Send + Sync + 'static {
     fn key(&self) -> String;
 }
 
-/// An [`Identity`] whose type is forgotten, so that sessions of any app can be kept together.
+/// Whoever is asking, with the type of the app's [`Identity`] forgotten: a person, nobody in particular, or the server itself.
+///
+/// ```
+/// use mizu::Who;
+///
+/// assert_eq!(Who::anybody().key(), "");
+/// assert!(Who::server().is_server());
+/// ```
 #[derive(Clone)]
-pub(crate) struct Who(Arc<dyn Known>);
+pub struct Who(Arc<dyn Known>);
 
 trait Known: Send + Sync + 'static {
     fn key(&self) -> String;
@@ -72,9 +80,14 @@ impl<I: Identity> Known for I {
     }
 }
 
-/// The identity of an app that configured none: everybody is the same.
-#[derive(Clone, PartialEq)]
-struct Anybody;
+/// Nobody in particular: the identity of an app that has none. Everybody is the same.
+///
+/// ```
+/// use mizu::{Anybody, Who};
+/// assert!(Who::new(Anybody).is_anybody());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anybody;
 
 impl Identity for Anybody {
     fn key(&self) -> String {
@@ -82,29 +95,103 @@ impl Identity for Anybody {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for Anybody {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+/// The server's own code, which may do everything.
+#[derive(Clone, PartialEq)]
+struct Server;
+
+impl Identity for Server {
+    fn key(&self) -> String {
+        String::new()
+    }
+}
+
 impl Who {
-    pub(crate) fn anybody() -> Self {
+    /// Nobody in particular.
+    ///
+    /// ```
+    /// assert!(mizu::Who::anybody().is_anybody());
+    /// ```
+    pub fn anybody() -> Self {
         Self(Arc::new(Anybody))
     }
 
-    pub(crate) fn new<I: Identity>(identity: I) -> Self {
+    /// The server's own code: no authoriser is asked. No request can be this.
+    ///
+    /// ```
+    /// assert!(!mizu::Who::server().is_anybody());
+    /// ```
+    pub fn server() -> Self {
+        Self(Arc::new(Server))
+    }
+
+    /// A person or an account of this app.
+    ///
+    /// ```
+    /// # use mizu::{Identity, Who};
+    /// #[derive(Clone, PartialEq)]
+    /// struct User(String);
+    /// impl Identity for User {
+    ///     fn key(&self) -> String { self.0.clone() }
+    /// }
+    /// assert_eq!(Who::new(User("ada".into())).key(), "ada");
+    /// ```
+    pub fn new<I: Identity>(identity: I) -> Self {
         Self(Arc::new(identity))
     }
 
-    pub(crate) fn is_anybody(&self) -> bool {
+    /// Whether it is [nobody in particular](Anybody).
+    ///
+    /// ```
+    /// assert!(!mizu::Who::server().is_anybody());
+    /// ```
+    pub fn is_anybody(&self) -> bool {
         self.get::<Anybody>().is_some()
     }
 
-    pub(crate) fn key(&self) -> String {
+    /// Whether it is the server's own code.
+    ///
+    /// ```
+    /// assert!(!mizu::Who::anybody().is_server());
+    /// ```
+    pub fn is_server(&self) -> bool {
+        self.get::<Server>().is_some()
+    }
+
+    /// What [`Identity::key`] says; empty for nobody in particular and for the server.
+    ///
+    /// ```
+    /// assert_eq!(mizu::Who::server().key(), "");
+    /// ```
+    pub fn key(&self) -> String {
         self.0.key()
     }
 
-    pub(crate) fn get<I: Identity>(&self) -> Option<&I> {
+    /// The identity itself, where it is of this type.
+    ///
+    /// ```
+    /// use mizu::{Anybody, Who};
+    /// assert_eq!(Who::anybody().get::<Anybody>(), Some(&Anybody));
+    /// ```
+    pub fn get<I: Identity>(&self) -> Option<&I> {
         self.0.as_any().downcast_ref()
     }
 
     pub(crate) fn require<I: Identity>(&self) -> Result<&I, UserError> {
         self.get().ok_or(UserError { wanted: std::any::type_name::<I>() })
+    }
+}
+
+impl<I: Identity> From<I> for Who {
+    fn from(identity: I) -> Self {
+        Self::new(identity)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::live::{Rate, RetryAfter, TokenBucket};
+use super::{Rate, RetryAfter, TokenBucket};
 
 /// A [`TokenBucket`] for each key, in bounded memory: identities, addresses.
 ///
