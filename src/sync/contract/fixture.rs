@@ -109,7 +109,12 @@ impl Lab {
 
     /// Another engine over the same store.
     pub(super) fn builder(&self) -> EngineBuilder {
-        builder(self.store.clone(), &self.clock)
+        self.builder_over(self.store.clone())
+    }
+
+    /// Another engine over a store that goes through this one.
+    pub(super) fn builder_over(&self, store: impl Store) -> EngineBuilder {
+        builder(store, &self.clock)
     }
 
     pub(super) async fn push(&self, client: &ClientId, mutations: Vec<Sent>) -> Pushed {
@@ -164,7 +169,7 @@ impl Lab {
     }
 }
 
-fn builder(store: Shared, clock: &Clock) -> EngineBuilder {
+fn builder(store: impl Store, clock: &Clock) -> EngineBuilder {
     let clock = clock.clone();
     Engine::builder(store)
         .mutator("run", run)
@@ -202,6 +207,11 @@ enum Op {
 }
 
 impl Step {
+    /// Whether it does something rather than end the mutation.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self.op, Op::Put { .. } | Op::Delete { .. } | Op::Add { .. } | Op::Fill { .. } | Op::Stamp { .. })
+    }
+
     pub(super) fn within(mut self, scope: &Scope) -> Self {
         self.within = Some(scope.clone());
         self
@@ -463,9 +473,10 @@ pub(super) fn codes(pushed: &Pushed) -> Vec<&str> {
 }
 
 /// Something that must end.
+#[allow(clippy::panic, reason = "a test that can't go on fails here")]
 pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(output) => output,
-        Err(_) => unreachable!("{what} did not end within {PATIENCE:?}"),
+        Err(_) => panic!("{what} did not end within {PATIENCE:?}"),
     }
 }

@@ -61,15 +61,20 @@ pub(super) fn pull(conn: &Connection, ask: &PullAsk) -> rusqlite::Result<PullPar
     drop(rows);
     let mut statement = conn.prepare_cached(
         "select position, seq, code, message from mizu_log where scope = ? and position > ? and position <= ? \
-         and sender = ? order by position",
+         and sender = ? order by position limit ?",
     )?;
-    let acks = statement.query_map(params![scope, from, upto, name], |row| {
+    let limit = i64::try_from(ask.limit).unwrap_or(i64::MAX);
+    let acks = statement.query_map(params![scope, from, upto, name, limit], |row| {
         let ack = Ack { seq: Seq::new(row.get::<_, i64>(1)? as u64), status: status(row.get(2)?, row.get(3)?) };
         Ok((row.get(0)?, Change::Ack(ack)))
     })?;
-    for ack in acks {
-        changes.push(ack?);
+    let acks = acks.collect::<rusqlite::Result<Vec<_>>>()?;
+    if let Some((last, _)) = acks.last().filter(|_| acks.len() >= ask.limit) {
+        // There may be more: the page ends at the last that fits.
+        upto = *last;
+        changes.retain(|(at, _)| *at <= upto);
     }
+    changes.extend(acks);
     // Stable: an acknowledgement stays behind the changes of its mutation.
     changes.sort_by_key(|(position, _)| *position);
     part.changes = changes.into_iter().map(|(_, change)| change).collect();

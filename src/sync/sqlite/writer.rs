@@ -146,7 +146,9 @@ fn commit(
         Ok((transaction, done)) => (transaction.downcast::<SqliteTransaction>().ok(), done),
         Err(_) => (None, Err(StoreError::message("a push made the thread that writes panic"))),
     };
-    let Some(mut transaction) = transaction else { return (None, done) };
+    let Some(mut transaction) = transaction else {
+        return (None, done.and_then(|_| Err(StoreError::message("the transaction was lost before its commit"))));
+    };
     let done = done.and_then(|done| transaction.commit().map(|()| done));
     if done.is_err() && !transaction.undo() {
         return (None, done);
