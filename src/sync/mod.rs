@@ -56,6 +56,8 @@
 
 mod access;
 mod change;
+#[cfg(feature = "testing")]
+pub mod contract;
 mod cursor;
 mod engine;
 mod entity;
