@@ -40,12 +40,15 @@
 //! | module | what it does | what it must not know |
 //! |---|---|---|
 //! | [`live`] | moves messages: connections, topics, limits | what is in them |
+//! | [`sync`] | durable data: mutations in, ordered changes out, exactly once | sockets, sessions, HTML |
 //! | `page` (flat in this crate's root) | pages: state, rendering, patches, sessions | sockets |
 //!
 //! # Features
 //!
 //! | feature | adds | on by default |
 //! |---|---|---|
+//! | `sqlite` | [`sync::SqliteStore`]: durable data in one file | yes |
+//! | `postgres` | `sync::PostgresStore`: durable data for many nodes | no |
 //! | `testing` | [`testing`]: drive pages in memory, by CSS selectors | no |
 
 /// The README's code compiles.
