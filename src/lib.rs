@@ -77,6 +77,6 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::Identity;
-    pub use crate::page::{Ctx, Error, Event, Flash, Live, Page, Result, Session, View};
+    pub use crate::page::{Ctx, Error, Event, Flash, Live, Page, Result, Rows, Session, View};
     pub use crate::{live, lv};
 }

@@ -7,13 +7,16 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::cache::ReadCache;
 use super::error::Result;
 use super::form::FormLimits;
+use super::notifier::{POKES, SyncNotifier};
 use super::park::{Park, ParkLimits};
 use super::publish;
 use super::token::Signer;
 use crate::edge::{Extract, Identity, Who, extractor};
 use crate::live::{Adapter, KeyedLimiter, Limits, Origins, PubSub, Shutdown, TrustedProxies};
+use crate::sync::Engine;
 
 /// The server side of an app: its sessions, its topics, its secret. Cheap to clone; clones are the same server.
 ///
@@ -42,6 +45,8 @@ struct Inner {
     proxies: TrustedProxies,
     extract: Option<Extract>,
     joins: KeyedLimiter<String>,
+    sync: Option<Engine>,
+    cache: ReadCache,
 }
 
 /// What is the same for all sessions.
@@ -174,6 +179,19 @@ impl Live {
         &self.0.shutdown
     }
 
+    /// The engine of this server's durable data, if it has one.
+    ///
+    /// ```
+    /// assert!(mizu::Live::new().sync().is_none());
+    /// ```
+    pub fn sync(&self) -> Option<&Engine> {
+        self.0.sync.as_ref()
+    }
+
+    pub(crate) fn cache(&self) -> &ReadCache {
+        &self.0.cache
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
     }
@@ -270,6 +288,7 @@ pub struct LiveBuilder {
     origins: Origins,
     proxies: TrustedProxies,
     extract: Option<Extract>,
+    sync: Option<Engine>,
 }
 
 impl LiveBuilder {
@@ -416,6 +435,16 @@ impl LiveBuilder {
         self
     }
 
+    /// Gives pages durable data: [`Ctx::watch`](crate::Ctx::watch), [`Ctx::mutate`](crate::Ctx::mutate). After each of the engine's commits, the sessions that watch its scopes are poked, on
+    /// every node that shares this server's pub/sub adapter.
+    ///
+    /// See [`Ctx::watch`](crate::Ctx::watch) for an example.
+    #[must_use]
+    pub fn sync(mut self, engine: Engine) -> Self {
+        self.sync = Some(engine);
+        self
+    }
+
     /// The server.
     #[must_use]
     pub fn build(self) -> Live {
@@ -433,11 +462,17 @@ impl LiveBuilder {
         let park = Arc::new(Park::new(self.park));
         let closing = park.clone();
         self.shutdown.on_drain(move || closing.close());
+        let pubsub = self.pubsub.unwrap_or_else(PubSub::local);
+        if let Some(engine) = &self.sync {
+            engine.notify(SyncNotifier::new(pubsub.clone(), POKES));
+        }
         Live(Arc::new(Inner {
             seed: xxhash_rust::xxh3::xxh3_64(&secret),
             signer: Signer::new(&secret),
             park,
-            pubsub: self.pubsub.unwrap_or_else(PubSub::local),
+            pubsub,
+            sync: self.sync,
+            cache: ReadCache::default(),
             shutdown: self.shutdown,
             origins: self.origins,
             proxies: self.proxies,

@@ -98,6 +98,38 @@ pub trait Page: Send + Sync + Sized + 'static {
         std::future::ready(Ok(()))
     }
 
+    /// Rows that the page watches have changed, and stand in the state already: the place to compute what depends on them. By default nothing else changes.
+    ///
+    /// ```
+    /// use mizu::prelude::*;
+    /// # use mizu::sync::Entity;
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Todo { id: String, done: bool }
+    /// # impl Entity for Todo {
+    /// #     const NAME: &'static str = "todo";
+    /// #     fn id(&self) -> &str { &self.id }
+    /// # }
+    /// #[derive(Serialize, Deserialize)]
+    /// struct State { todos: Rows<Todo>, open: usize }
+    /// # struct Todos;
+    /// # impl Page for Todos {
+    /// #     type State = State;
+    /// #     type Message = ();
+    /// #     async fn mount(&self, _: &mut Ctx<Self>) -> Result<State> { Ok(State { todos: Rows::default(), open: 0 }) }
+    /// #     fn render(&self, _: &View<State>) -> Markup { html! {} }
+    /// async fn refresh(&self, _cx: &mut Ctx<Self>, session: &mut Session<State>) -> Result {
+    ///     session.state.open = session.state.todos.iter().filter(|todo| !todo.done).count();
+    ///     session.mark("open");
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    fn refresh(&self, cx: &mut Ctx<Self>, session: &mut Session<Self::State>) -> impl Future<Output = Result> + Send {
+        let _ = cx;
+        session.keep();
+        std::future::ready(Ok(()))
+    }
+
     /// The page is shown under another query now: the same path, new parameters. By default nothing changes.
     ///
     /// The request is at hand as in [`mount`](Self::mount). Not called for the first rendering.

@@ -20,9 +20,11 @@ use super::app::Live;
 use super::event::Event;
 use super::join::{Answer, JoinRequest};
 use super::park::Hold;
+use super::pokes::Pokes;
 use super::runner::{Inbound, Inbox, send};
 use super::token::SessionId;
-use super::wire::{EventBody, FULL_LOAD, Join, Resync};
+use super::wire::{EventBody, FULL_LOAD, Join, Reply, Resync, Scopes};
+use crate::edge::Who;
 use crate::live::{CloseCause, Connection, Handler, Kind, Message, Meta, Ref, Topic};
 
 /// What every connection of an app goes through.
@@ -111,6 +113,23 @@ impl Door {
         }
     }
 
+    /// Subscribes to scopes for whoever opened the socket, and says which may be heard.
+    async fn subscribe(self, connection: Connection, reference: Option<Ref>, scopes: Vec<String>) {
+        let Some(pokes) = connection.meta().get::<Pokes>() else { return };
+        let who = match identify(&self.live, &connection).await {
+            Some(who) => who,
+            None => {
+                let reference = reference.unwrap_or(Ref::PUSH);
+                return refuse(&connection, reference, "unauthorized", "Sign in first.", false);
+            }
+        };
+        let (subscribed, refused) = pokes.subscribe(&self.live, &connection, &who, scopes).await;
+        if let Some(reference) = reference {
+            let reply = Reply { outcome: Ok(Some((subscribed, refused))), patch: None };
+            send(&connection, Kind::REPLY, &Topic::connection(), reference, &reply);
+        }
+    }
+
     fn forward(&self, connection: &Connection, message: &Message) {
         let Some(inbox) = inbox(connection, &message.topic) else {
             // LEAVE and ACK of a page that is gone already need no answer.
@@ -138,13 +157,19 @@ impl Handler for Door {
         let mut meta = Meta::default();
         meta.insert(Handshake { headers: end_to_end(&request.headers), address });
         meta.insert(Pages::default());
+        meta.insert(Pokes::default());
         Ok(meta)
     }
 
     async fn on_message(&self, connection: &Connection, message: Message) {
         match message.kind {
             Kind::JOIN => match connection.format().from_slice::<Join>(&message.body) {
-                Ok(join) => {
+                Ok(mut join) => {
+                    let scopes = std::mem::take(&mut join.scopes);
+                    if !scopes.is_empty() {
+                        let subscribing = self.clone().subscribe(connection.clone(), None, scopes);
+                        drop(self.live.shutdown().spawn(subscribing));
+                    }
                     let joining = self.clone().join(connection.clone(), message.topic, message.reference, join);
                     drop(self.live.shutdown().spawn(joining));
                 }
@@ -153,6 +178,22 @@ impl Handler for Door {
                     refuse(connection, message.reference, "bad_message", "The join could not be read.", false);
                 }
             },
+            Kind::SUBSCRIBE => match connection.format().from_slice::<Scopes>(&message.body) {
+                Ok(Scopes { scopes }) => {
+                    // In turn with what comes after it: an UNSUBSCRIBE must not overtake this.
+                    let subscribing = self.clone().subscribe(connection.clone(), Some(message.reference), scopes);
+                    if tokio::time::timeout(PATIENCE, Box::pin(subscribing)).await.is_err() {
+                        refuse(connection, message.reference, "internal", "The server took too long.", true);
+                    }
+                }
+                Err(_) => refuse(connection, message.reference, "bad_message", "The scopes could not be read.", true),
+            },
+            Kind::UNSUBSCRIBE => {
+                let scopes = connection.format().from_slice::<Scopes>(&message.body);
+                if let (Ok(Scopes { scopes }), Some(pokes)) = (scopes, connection.meta().get::<Pokes>()) {
+                    pokes.unsubscribe(&scopes);
+                }
+            }
             Kind::EVENT | Kind::LEAVE | Kind::RESYNC | Kind::ACK => self.forward(connection, &message),
             _ => refuse(
                 connection,
@@ -165,6 +206,9 @@ impl Handler for Door {
     }
 
     fn on_close(&self, connection: &Connection, _cause: &CloseCause) {
+        if let Some(pokes) = connection.meta().get::<Pokes>() {
+            pokes.clear();
+        }
         if let Some(pages) = connection.meta().get::<Pages>() {
             pages.0.lock().joined.iter().for_each(|page| page.hold.release());
         }
@@ -269,12 +313,25 @@ fn refuse(connection: &Connection, reference: Ref, code: &str, message: &str, re
     send(connection, Kind::ERROR, &Topic::connection(), reference, &(code, message, recoverable));
 }
 
+/// Who opened the socket, by the app's extractor on the handshake's headers.
+async fn identify(live: &Live, connection: &Connection) -> Option<Who> {
+    let mut parts = handshake_request(connection, PathAndQuery::from_static("/_live"))?.into_parts().0;
+    live.identify(&mut parts).await.ok()
+}
+
 /// The request a join becomes; nothing for an address that is not a path of this site.
 fn inner_request(connection: &Connection, url: &str, marker: JoinRequest) -> Option<Request<Body>> {
     if url.len() > ADDRESS || !url.starts_with('/') || url.starts_with("//") || url.contains('#') {
         return None;
     }
     let path: PathAndQuery = url.parse().ok()?;
+    let mut request = handshake_request(connection, path)?;
+    request.extensions_mut().insert(marker);
+    Some(request)
+}
+
+/// A request with what the handshake said of the client.
+fn handshake_request(connection: &Connection, path: PathAndQuery) -> Option<Request<Body>> {
     let handshake = connection.meta().get::<Handshake>()?;
     let mut request = Request::builder().uri(axum::http::Uri::from(path)).body(Body::empty()).ok()?;
     for (name, value) in &handshake.headers {
@@ -285,7 +342,6 @@ fn inner_request(connection: &Connection, url: &str, marker: JoinRequest) -> Opt
     if let Some(address) = handshake.address {
         request.extensions_mut().insert(ConnectInfo(address));
     }
-    request.extensions_mut().insert(marker);
     Some(request)
 }
 

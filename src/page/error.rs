@@ -7,6 +7,7 @@ use std::fmt;
 use axum::http::StatusCode;
 
 use super::event_error::EventError;
+use crate::sync::{ApplyError, Rejection};
 
 /// The result of a page callback; `?` works on every error.
 ///
@@ -151,10 +152,22 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
         // An event that does not fit is the sender's mistake; its message is ours and names field and value.
         let mut made = match (&error as &dyn Any).downcast_ref::<EventError>() {
             Some(event) => Self::reject("invalid_event", event.to_string()),
-            None => Self::new("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side."),
+            None => match refused(&error) {
+                Some(rejection) => Self::reject(rejection.code().to_owned(), rejection.message().to_owned()),
+                None => Self::new("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side."),
+            },
         };
         made.0.source = Some(Box::new(error));
         made
+    }
+}
+
+/// A mutation that was refused: its message is for the person.
+fn refused(error: &dyn Any) -> Option<&Rejection> {
+    match error.downcast_ref::<ApplyError>() {
+        Some(ApplyError::Rejected(rejection)) => Some(rejection),
+        Some(_) => None,
+        None => error.downcast_ref::<Rejection>(),
     }
 }
 

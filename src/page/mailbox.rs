@@ -21,6 +21,8 @@ pub(crate) enum Mail<M> {
     Message(M),
     /// Decoded by whoever takes it out, not by the publisher.
     Published(Arc<Published>, Arc<Receive<M>>),
+    /// A scope that the session watches has moved.
+    Poke(Arc<Published>),
     /// The page is shown under another query.
     Params(Ref, Arc<str>, Box<Asked>),
     Resync(Vec<String>),
@@ -123,6 +125,7 @@ impl<M> Mailbox<M> {
 fn supersedes<M>(mail: &Mail<M>) -> Option<&str> {
     match mail {
         Mail::Published(published, _) if published.is_latest() => Some(published.topic().as_str()),
+        Mail::Poke(published) => Some(published.topic().as_str()),
         _ => None,
     }
 }

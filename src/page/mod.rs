@@ -12,12 +12,13 @@
 //! 4. What the browser shows is the last rendering the server knows it has. When in doubt it asks for the region anew.
 //! 5. Every way in (GET, POST, join, resume) is a request through the same router and the same identity.
 //!
-//! This layer uses what [`live`](crate::live) re-exports and no more; it opens no socket of its own.
+//! This layer uses what [`live`](crate::live) and [`sync`](crate::sync) re-export and no more; it opens no socket of its own.
 
 mod app;
 mod asked;
 mod attach;
 mod attrs;
+mod cache;
 mod cookie;
 mod ctx;
 mod definition;
@@ -33,11 +34,14 @@ mod form;
 mod http;
 mod join;
 mod mailbox;
+mod notifier;
 mod park;
 mod patch;
+mod pokes;
 mod publish;
 mod record;
 mod rendered;
+mod rows;
 mod runner;
 mod seat;
 mod session;
@@ -46,6 +50,7 @@ mod subscribed;
 pub mod testing;
 mod token;
 mod view;
+mod watch;
 mod wire;
 
 pub use app::{Live, LiveBuilder};
@@ -63,7 +68,9 @@ pub use fields::Fields;
 pub use flash::{Flash, FlashKind};
 pub use form::FormLimits;
 pub use http::page;
+pub use notifier::SyncNotifier;
 pub use park::ParkLimits;
+pub use rows::{Iter, Rows};
 pub use session::{IntoMarks, Session};
 pub use token::SessionId;
 pub use view::{Each, Region, View};

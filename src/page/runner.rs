@@ -148,6 +148,7 @@ impl<P: Page> Runner<P> {
                     self.seat.info(message).await?;
                 }
             }
+            Mail::Poke(poke) => self.seat.poked(&poke).await?,
             Mail::Params(reference, url, asked) => {
                 self.handling = reference;
                 let outcome = self.seat.params(*asked).await?;
@@ -180,6 +181,7 @@ impl<P: Page> Runner<P> {
         }
         self.handling = reference;
         let dev = self.seat.cx.live().is_dev();
+        self.seat.cx.take_up(reference);
         let outcome = self.seat.handle(event).await?.map_err(|error| Refusal::of(&error, dev));
         self.handling = Ref::PUSH;
         self.seat.answered.keep(reference, &outcome);

@@ -25,8 +25,10 @@ use super::rendered::{FLASH, Node, ROOT};
 use super::session::{Dirty, Session};
 use super::token::{Generation, SessionId, Token};
 use super::view::View;
+use super::watch::Watch;
 use super::wire::{Command, Patch, RegionPatch, Seq};
-use crate::live::Ref;
+use crate::live::{Published, Ref};
+use crate::sync::Cursor;
 
 /// A page session, wherever it is: parked, held by a request, or run by a socket's loop.
 pub(crate) struct Seat<P: Page> {
@@ -178,6 +180,7 @@ impl<P: Page> Seat<P> {
         }
         let name = event.name().to_owned();
         let outcome = self.call("handle", async move |page, cx, session| page.handle(cx, session, event).await).await?;
+        self.show_written().await?;
         if let Err(error) = &outcome {
             self.failed(error, &name);
         }
@@ -202,10 +205,63 @@ impl<P: Page> Seat<P> {
 
     pub(crate) async fn info(&mut self, message: P::Message) -> Result<(), Panicked> {
         let outcome = self.call("info", async move |page, cx, session| page.info(cx, session, message).await).await?;
+        self.show_written().await?;
         if let Err(error) = &outcome {
             self.failed(error, "info");
         }
         Ok(())
+    }
+
+    /// A scope that this session watches has moved: newer rows take the place of those it shows.
+    pub(crate) async fn poked(&mut self, poke: &Published) -> Result<(), Panicked> {
+        let cursor = super::notifier::cursor(poke);
+        if self.refresh_rows(|watch| watch.topic() == poke.topic(), cursor).await {
+            self.refreshed().await?;
+        }
+        Ok(())
+    }
+
+    /// Shows what the callback that just ended has written, so that it is in this session's own answer.
+    async fn show_written(&mut self) -> Result<(), Panicked> {
+        let mut changed = false;
+        for (scope, cursor) in self.cx.take_written() {
+            changed |= self.refresh_rows(|watch| watch.scope == scope, Some(cursor)).await;
+        }
+        if changed {
+            self.refreshed().await?;
+        }
+        Ok(())
+    }
+
+    /// Watched rows are others now: what the page makes of them.
+    async fn refreshed(&mut self) -> Result<(), Panicked> {
+        let outcome = self.call("refresh", async |page, cx, session| page.refresh(cx, session).await).await?;
+        if let Err(error) = &outcome {
+            self.failed(error, "refresh");
+        }
+        Ok(())
+    }
+
+    /// Shows newer rows where there are any, and marks the regions that show them. Whether any changed.
+    async fn refresh_rows(&mut self, which: impl Fn(&Watch) -> bool, at_least: Option<Cursor>) -> bool {
+        let mut changed = false;
+        for watch in self.cx.watches().iter().filter(|watch| which(watch)) {
+            match watch.rows.refresh(at_least).await {
+                Ok(true) => {
+                    changed = true;
+                    self.dirty.add(match watch.regions.is_empty() {
+                        true => Dirty::All,
+                        false => Dirty::Some(watch.regions.clone()),
+                    });
+                }
+                Ok(false) => {}
+                // The next poke, or the next reading, finds what this one did not.
+                Err(error) => {
+                    tracing::error!(%error, scope = %watch.scope, session = %self.session.id(), "watched rows can't be read");
+                }
+            }
+        }
+        changed
     }
 
     /// The page is shown under another query.
@@ -214,6 +270,7 @@ impl<P: Page> Seat<P> {
         let outcome = self.call("params", async |page, cx, session| page.params(cx, session).await).await;
         self.cx.ask(None);
         let outcome = outcome?;
+        self.show_written().await?;
         if let Err(error) = &outcome {
             self.failed(error, "params");
         }
@@ -230,6 +287,7 @@ impl<P: Page> Seat<P> {
                         self.info(message).await?;
                     }
                 }
+                Mail::Poke(poke) => self.poked(&poke).await?,
                 // Sent over a socket that has dropped since; the browser sends it again.
                 Mail::Event(..) | Mail::Params(..) | Mail::Resync(_) | Mail::Confirmed | Mail::Leave => {}
             }

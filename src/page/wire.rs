@@ -58,6 +58,8 @@ body! {
         params: Params = Params::default(),
         /// What the browser held before its socket dropped.
         resume: Option<Resume> = None,
+        /// Scopes to subscribe to as well.
+        scopes: Vec<String> = Vec::new(),
     }
 }
 
@@ -86,6 +88,14 @@ body! {
         key: Option<String> = None,
         /// What else the browser says of the event.
         meta: Params = Params::default(),
+    }
+}
+
+body! {
+    /// SUBSCRIBE and UNSUBSCRIBE: the socket wants to hear, or not, when scopes move.
+    Scopes {
+        /// Their names.
+        scopes: Vec<String> = Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
 
@@ -118,7 +118,7 @@ pub struct EngineBuilder {
     free: Vec<String>,
     latest: Option<String>,
     gate: Gate,
-    notifiers: Vec<Box<dyn Notifier>>,
+    notifiers: Vec<Arc<dyn Notifier>>,
     limits: SyncLimits,
     retention: Retention,
     clock: Clock,
@@ -323,7 +323,7 @@ impl EngineBuilder {
     /// See [`Notifier`] for an example.
     #[must_use]
     pub fn notify(mut self, notifier: impl Notifier) -> Self {
-        self.notifiers.push(Box::new(notifier));
+        self.notifiers.push(Arc::new(notifier));
         self
     }
 
@@ -398,7 +398,7 @@ impl EngineBuilder {
                 store: self.store,
                 mutators: self.mutators,
                 gate: self.gate,
-                notifiers: self.notifiers,
+                notifiers: RwLock::new(self.notifiers),
                 limits: self.limits,
                 keeper: Keeper::default(),
                 retention: self.retention,

@@ -1,10 +1,11 @@
 //! The engine itself, and what its parts share.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -48,7 +49,8 @@ pub(super) struct Inner {
     pub(super) store: Arc<dyn Store>,
     pub(super) mutators: HashMap<String, Registered>,
     pub(super) gate: Gate,
-    pub(super) notifiers: Vec<Box<dyn Notifier>>,
+    /// Guards who is told after commits; held to copy or extend the list.
+    pub(super) notifiers: RwLock<Vec<Arc<dyn Notifier>>>,
     pub(super) limits: SyncLimits,
     pub(super) retention: Retention,
     pub(super) clock: Clock,
@@ -104,6 +106,17 @@ impl Engine {
         }
     }
 
+    /// Adds somebody who is told after every commit, as [`EngineBuilder::notify`] does, to an engine that is there already.
+    ///
+    /// ```
+    /// # use mizu::sync::{Engine, MemoryStore, Scope};
+    /// # let engine = Engine::builder(MemoryStore::new()).build();
+    /// engine.notify(|scope: &Scope, _| println!("{scope} changed"));
+    /// ```
+    pub fn notify(&self, notifier: impl Notifier) {
+        self.inner.notifiers.write().push(Arc::new(notifier));
+    }
+
     /// Starts a new epoch: to be called once after a store was restored from a backup, before clients come back. Their cursors become
     /// invalid, they take snapshots, and what they had not heard of is offered to their users again.
     ///
@@ -148,9 +161,13 @@ impl Engine {
 
     /// After a commit, with no lock held.
     pub(super) fn announce(&self, moved: &[(Scope, Cursor)]) {
+        let notifiers = self.inner.notifiers.read().clone();
         for (scope, cursor) in moved {
-            for notifier in &self.inner.notifiers {
-                notifier.notify(scope, *cursor);
+            for notifier in &notifiers {
+                // What is committed is committed, whatever those do who are told of it.
+                if catch_unwind(AssertUnwindSafe(|| notifier.notify(scope, *cursor))).is_err() {
+                    tracing::error!(%scope, "a notifier panicked");
+                }
             }
             self.poke(scope);
         }

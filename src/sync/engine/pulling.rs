@@ -9,7 +9,7 @@ use crate::sync::access::Access;
 use crate::sync::change::{Pulled, Snapshot};
 use crate::sync::cursor::Cursor;
 use crate::sync::error::StoreError;
-use crate::sync::ids::{ClientId, Scope};
+use crate::sync::ids::{ClientId, Scope, check_entity, check_row};
 use crate::sync::store::{Extent, PullAsk, RowsAsk};
 
 /// Why a pull or a snapshot was refused.
@@ -202,9 +202,10 @@ impl Page {
         let mut part = || parts.next().ok_or(PullError::NoPage);
         let cursor: Cursor = part()?.parse().map_err(|_| PullError::NoPage)?;
         let after = (part()?.to_owned(), part()?.to_owned());
-        match cursor.epoch() {
-            Some(_) => Ok(Self { cursor, after }),
-            None => Err(PullError::NoPage),
+        let named = check_entity(&after.0).and(check_row(&after.1));
+        match (cursor.epoch(), named) {
+            (Some(_), Ok(())) => Ok(Self { cursor, after }),
+            _ => Err(PullError::NoPage),
         }
     }
 }

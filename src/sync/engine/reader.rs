@@ -7,7 +7,7 @@ use crate::sync::change::{DecodeRowError, Row};
 use crate::sync::cursor::Cursor;
 use crate::sync::entity::{Entity, Scan};
 use crate::sync::error::StoreError;
-use crate::sync::ids::Scope;
+use crate::sync::ids::{Scope, check_entity, check_row};
 use crate::sync::store::{RowsAsk, RowsPart};
 
 /// Why rows could not be read.
@@ -91,6 +91,28 @@ impl Reader {
         Ok(rows.iter().map(Row::decode).collect::<Result<_, _>>()?)
     }
 
+    /// All rows of this type, ordered by the bytes of their ids, and the place in the log that they show: where [`Engine::changes`] goes on.
+    ///
+    /// # Errors
+    ///
+    /// - See [`ReadError`].
+    ///
+    /// ```
+    /// # use mizu::sync::{Entity, Engine, ReadError, Scope};
+    /// async fn follow<T: Entity>(engine: &Engine, scope: &Scope) -> Result<(), ReadError> {
+    ///     let (rows, cursor) = engine.read(scope).all::<T>().await?;
+    ///     let changes = engine.changes(scope, cursor);
+    /// #   let _ = (rows, changes);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn all<T: Entity>(&self) -> Result<(Vec<T>, Cursor), ReadError> {
+        let ask = RowsAsk { entity: Some(T::NAME.to_owned()), ..self.ask(usize::MAX) };
+        let RowsPart { extent, at: (position, check), rows, .. } = self.engine.inner.store.rows(ask).await?;
+        let cursor = Cursor::new(extent.epoch, position, check.unwrap_or(0));
+        Ok((rows.iter().map(Row::decode).collect::<Result<_, _>>()?, cursor))
+    }
+
     /// The row of this kind and id as JSON.
     ///
     /// # Errors
@@ -110,6 +132,7 @@ impl Reader {
     ///
     /// See [`Reader`] for an example.
     pub async fn scan_rows(&self, entity: &str, scan: Scan) -> Result<Vec<Row>, StoreError> {
+        let Some(scan) = scan.readable().filter(|_| check_entity(entity).is_ok()) else { return Ok(Vec::new()) };
         let limit = scan.limit.unwrap_or(usize::MAX);
         let ask = RowsAsk {
             entity: Some(entity.to_owned()),
@@ -139,6 +162,9 @@ impl Reader {
     }
 
     pub(in crate::sync) async fn row(&self, entity: &str, id: &str) -> Result<Option<Row>, StoreError> {
+        if check_entity(entity).and(check_row(id)).is_err() {
+            return Ok(None);
+        }
         let ask = RowsAsk { entity: Some(entity.to_owned()), prefix: id.to_owned(), ..self.ask(1) };
         let rows = self.engine.inner.store.rows(ask).await?.rows;
         // The first id that starts with this one is this one, if it is there.

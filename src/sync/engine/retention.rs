@@ -129,7 +129,8 @@ impl Engine {
             keeper.last.store(now, Ordering::Relaxed);
             return;
         }
-        let due = now.saturating_sub(last) >= i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        // A clock that was set back starts the time again, too.
+        let due = now < last || now - last >= i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
         if !due || keeper.busy.swap(true, Ordering::AcqRel) {
             return;
         }
