@@ -13,7 +13,7 @@ use crate::sync::error::{Rejection, StoreError};
 use crate::sync::mutation::{ApplyError, Outcome, PushError, Pushed};
 
 /// When to come again after something temporary.
-const LATER: Duration = Duration::from_secs(1);
+pub(super) const LATER: Duration = Duration::from_secs(1);
 
 /// An error on its way out.
 pub(super) struct Refusal {

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
-use super::answer::{Refusal, refuse};
+use super::answer::{LATER, Refusal, refuse};
 use crate::edge::{Identity, KeyedLimiter, Origins, TrustedProxies, Verdict, Who};
 use crate::sync::engine::{Engine, SyncLimits};
 
@@ -131,17 +131,26 @@ fn limited(retry: crate::edge::RetryAfter) -> Response {
     refuse(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests").retry(retry.0))
 }
 
-/// What the app's extractor refused, as a program reads it: a redirect to a sign-in page means the same as 401.
+/// What the app's extractor refused, as a program reads it: a redirect to a sign-in page, or the page itself, means the same as 401. When to come
+/// again is the app's to say; its words are for people.
 fn unauthorized(response: Response) -> Response {
-    match response.status() {
-        status if status == StatusCode::UNAUTHORIZED || status.is_redirection() => {
-            refuse(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in first"))
+    let refusal = match response.status() {
+        StatusCode::FORBIDDEN => Refusal::new(StatusCode::FORBIDDEN, "forbidden", "you may not do this"),
+        StatusCode::TOO_MANY_REQUESTS => {
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests").retry(LATER)
         }
-        StatusCode::FORBIDDEN => refuse(Refusal::new(StatusCode::FORBIDDEN, "forbidden", "you may not do this")),
         status if status.is_server_error() => {
             let message = "who is asking could not be found out";
-            refuse(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).retry(Duration::from_secs(1)))
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).retry(LATER)
         }
-        _ => response,
+        status if status.is_client_error() && status != StatusCode::UNAUTHORIZED => {
+            Refusal::new(status, "invalid", "the app does not take this request")
+        }
+        _ => Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in first"),
+    };
+    let mut refused = refuse(refusal);
+    if let Some(retry) = response.headers().get(header::RETRY_AFTER) {
+        refused.headers_mut().insert(header::RETRY_AFTER, retry.clone());
     }
+    refused
 }

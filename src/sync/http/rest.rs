@@ -174,7 +174,7 @@ impl<F> Rest<F> {
                 let hash = xxhash_rust::xxh3::xxh3_128(key.as_bytes()).to_le_bytes();
                 uuid::Builder::from_custom_bytes(hash).into_uuid().to_string()
             }
-            None => uuid::Uuid::new_v4().to_string(),
+            None => uuid::Uuid::now_v7().to_string(),
         }
     }
 
