@@ -213,8 +213,67 @@ impl<P: Page> Ctx<P> {
     /// # Errors
     ///
     /// As [`Live::publish`].
-    pub async fn publish<T: Serialize + ?Sized>(&self, topic: impl AsRef<str>, message: &T) -> Result {
-        self.live.publish(topic, message).await
+    pub fn publish<A, T>(&self, topic: A, message: &T) -> impl Future<Output = Result> + Send + use<P, A, T>
+    where
+        A: AsRef<str>,
+        T: Serialize + ?Sized,
+    {
+        let made = publish::topic(topic.as_ref()).map_err(Error::from);
+        let made = made.and_then(|topic| Ok((topic, publish::encode(message)?)));
+        let live = self.live.clone();
+        async move {
+            let (topic, body) = made?;
+            Ok(live.pubsub().publish(&topic, body.into()).await?)
+        }
+    }
+
+    /// Publishes to every other session, on every node, that subscribed to the topic: not to this one. For what needs no history: who is typing, where a cursor is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::publish`].
+    ///
+    /// ```
+    /// use mizu::prelude::*;
+    /// # struct Room;
+    /// # impl Page for Room {
+    /// #     type State = String;
+    /// #     type Message = String;
+    /// async fn mount(&self, cx: &mut Ctx<Self>) -> Result<String> {
+    ///     cx.subscribe("typing", |who: String| who).await?;
+    ///     Ok(String::new())
+    /// }
+    /// async fn handle(&self, cx: &mut Ctx<Self>, session: &mut Session<String>, _: Event) -> Result {
+    ///     session.keep();
+    ///     cx.broadcast("typing", "Ann").await
+    /// }
+    /// async fn info(&self, _: &mut Ctx<Self>, session: &mut Session<String>, who: String) -> Result {
+    ///     session.state = who;
+    ///     Ok(())
+    /// }
+    /// #     fn render(&self, view: &View<String>) -> Markup { html! { button id="type" data-lv-click="type" {} p { (view.as_str()) } } }
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let app = mizu::testing::TestApp::new(Router::new().route("/", mizu::page(Room)));
+    /// # let (mut ann, mut bob) = (app.connect("/").await, app.connect("/").await);
+    /// # ann.click("#type").await;
+    /// # bob.until(|page| page.text("p") == "Ann").await;
+    /// # ann.click("#type").await;
+    /// # assert_eq!(ann.text("p"), "");
+    /// # });
+    /// ```
+    pub fn broadcast<A, T>(&self, topic: A, message: &T) -> impl Future<Output = Result> + Send + use<P, A, T>
+    where
+        A: AsRef<str>,
+        T: Serialize + ?Sized,
+    {
+        let made = publish::topic(topic.as_ref()).map_err(Error::from);
+        let made = made.and_then(|topic| Ok((topic, publish::encode_from(message, self.session)?)));
+        let live = self.live.clone();
+        async move {
+            let (topic, body) = made?;
+            Ok(live.pubsub().publish(&topic, body.into()).await?)
+        }
     }
 
     /// The rows of a scope, kept up to date in the state that they are put into: when the scope moves they are replaced, these regions are marked (an empty list means anything),

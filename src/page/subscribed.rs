@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::app::WeakLive;
 use super::mailbox::{Mail, Mailbox, Receive};
+use super::publish;
 use super::token::SessionId;
 use crate::live::{Published, Subscriber};
 
@@ -17,6 +18,9 @@ pub(crate) struct Subscribed<M> {
 
 impl<M: Send + 'static> Subscriber for Subscribed<M> {
     fn deliver(&self, published: &Arc<Published>) {
+        if publish::is_from(published, self.session) {
+            return;
+        }
         let overflow = self.mailbox.push(Mail::Published(published.clone(), self.receive.clone()));
         if let (Err(_), Some(live)) = (overflow, self.live.upgrade()) {
             live.park().overflowed(self.session);

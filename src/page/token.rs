@@ -15,6 +15,10 @@ impl SessionId {
     pub(crate) fn random() -> Self {
         Self(rand::random())
     }
+
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl std::fmt::Display for SessionId {
