@@ -1,5 +1,7 @@
-/** Writes dist/: the bundle, and the same precompressed. */
-import { bundle } from "./bundle.js";
+/** Writes dist/: the bundles, and the same precompressed. */
+import { BUNDLES, bundle } from "./bundle.js";
 
-const { size, brotli } = await bundle(new URL("../dist/", import.meta.url));
-console.log(`mizu-live.js: ${size} bytes, ${brotli} with brotli`);
+for (const entry of BUNDLES) {
+  const { size, brotli } = await bundle(entry, new URL("../dist/", import.meta.url));
+  console.log(`${entry.name}: ${size} bytes, ${brotli} with brotli`);
+}

@@ -1,41 +1,55 @@
-/** Bundles src/ into one file, and compresses it as far as it goes. The same sources give the same bytes. */
+/** Bundles src/ into one file for each purpose, and compresses them as far as it goes. The same sources give the same bytes. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
-import { IDIOMORPH, slim } from "./slim.js";
+import { slim, SLIMMED } from "./slim.js";
 
-export const NAME = "mizu-live.js";
+/**
+ * @typedef {object} Entry
+ * @property {string} name of the file in dist/
+ * @property {string} source in src/
+ * @property {number} budget bytes of the brotli file, dependencies included
+ */
+
+/** @type {Entry[]} */
+export const BUNDLES = [
+  { name: "mizu-live.js", source: "index.js", budget: 10_240 },
+  { name: "mizu-sync.js", source: "sync/index.js", budget: 8_192 },
+  { name: "mizu-offline.js", source: "offline/index.js", budget: 2_048 },
+  { name: "mizu-inspector.js", source: "inspector/index.js", budget: 2_048 },
+];
 
 /** @type {import("esbuild").Plugin} */
 const slimming = {
   name: "slim",
   setup({ onLoad }) {
-    onLoad({ filter: IDIOMORPH }, async ({ path }) => ({ contents: slim(await readFile(path, "utf8")) }));
+    onLoad({ filter: SLIMMED }, async ({ path }) => ({ contents: slim(path, await readFile(path, "utf8")) }));
   },
 };
 
 /**
- * @param {URL} folder ends with a slash
+ * @param {Entry} entry @param {URL} folder ends with a slash
  * @returns {Promise<{ size: number, brotli: number }>} in bytes
  */
-export async function bundle(folder) {
-  const bytes = Buffer.from(await script());
+export async function bundle({ name, source }, folder) {
+  const bytes = Buffer.from(await script(source));
   const brotli = brotliCompressSync(bytes, {
     params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
   });
   await mkdir(folder, { recursive: true });
-  await writeFile(new URL(NAME, folder), bytes);
-  await writeFile(new URL(`${NAME}.br`, folder), brotli);
+  await writeFile(new URL(name, folder), bytes);
+  await writeFile(new URL(`${name}.br`, folder), brotli);
   // A gzip header without a time: Node writes zero.
-  await writeFile(new URL(`${NAME}.gz`, folder), gzipSync(bytes, { level: 9 }));
+  await writeFile(new URL(`${name}.gz`, folder), gzipSync(bytes, { level: 9 }));
   return { size: bytes.length, brotli: brotli.length };
 }
 
-async function script() {
+/** @param {string} source */
+async function script(source) {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("../src/index.js", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`../src/${source}`, import.meta.url))],
     bundle: true,
     write: false,
     minify: true,

@@ -1,11 +1,15 @@
 /**
- * Leaves out of idiomorph what the runtime never reaches, which is half of it. `Morph` hands it two elements with
+ * Leaves out of our dependencies what is never reached. The versions are pinned, and a piece that is not found exactly
+ * once fails the build, so an update can't slip through unseen.
+ */
+
+/**
+ * Half of idiomorph. `Morph` hands it two elements with
  * parents, always for `outerHTML` and never a whole document, so it parses no text, merges no heads and checks no
  * options; focus is kept by `Morph`, and form controls by `Fields`. The functions for that are replaced by what they
- * come down to. The version is pinned, and a piece that is not found exactly once fails the build, so an update can't
- * slip through unseen.
+ * come down to.
  */
-const REPLACED = new Map([
+const IDIOMORPH = new Map([
   ["const defaults", "const defaults = { beforeNodeAdded: noOp, afterNodeAdded: noOp, beforeNodeRemoved: noOp, afterNodeRemoved: noOp };"],
   [
     "function morph",
@@ -63,15 +67,41 @@ const REPLACED = new Map([
   ["const is", "const is = { element: (node) => node.nodeType === 1, templateElement: (node) => node instanceof HTMLTemplateElement };"],
 ]);
 
-/** Files that are idiomorph's module. */
-export const IDIOMORPH = /idiomorph\.esm\.js$/;
+/**
+ * Nearly all of idb. The sync engine opens its transactions by itself, and uses neither cursors nor shortcuts: what
+ * remains is requests as promises, each made once.
+ */
+const IDB = new Map([
+  ["function getIdbProxyableTypes", ""],
+  ["function getCursorAdvanceMethods", ""],
+  [
+    "function promisifyRequest",
+    `function promisifyRequest(request) {
+      return new Promise((resolve, reject) => {
+        request.addEventListener("success", () => resolve(request.result));
+        request.addEventListener("error", () => reject(request.error));
+      });
+    }`,
+  ],
+  ["function cacheDonePromiseForTransaction", ""],
+  ["let idbProxyTraps", ""],
+  ["function replaceTraps", ""],
+  ["replaceTraps\\(\\(oldTraps\\) => \\(\\{\\n    \\.\\.\\.oldTraps,\\n    get:", ""],
+  ["replaceTraps\\(\\(oldTraps\\) => \\(\\{\\n    \\.\\.\\.oldTraps,\\n    get\\(target", ""],
+  ["function wrapFunction", ""],
+  ["function transformCachableValue", ""],
+  ["function wrap", "function wrap(value) { return promisifyRequest(value); }"],
+]);
 
-/** @param {string} source of idiomorph */
-export function slim(source) {
-  for (const [name, replacement] of REPLACED) {
+/** Which files are slimmed. */
+export const SLIMMED = /(idiomorph\.esm|idb\/build\/index)\.js$/;
+
+/** @param {string} path of the file @param {string} source */
+export function slim(path, source) {
+  for (const [name, replacement] of path.includes("idiomorph") ? IDIOMORPH : IDB) {
     // A piece ends at the first brace that is indented as it is.
-    const whole = new RegExp(`^( *)${name}\\b[^\\n]*\\n[\\s\\S]*?\\n\\1\\}.*\\n`, "gm");
-    if (source.match(whole)?.length !== 1) throw new Error(`idiomorph has no ${name}: has it been updated?`);
+    const whole = new RegExp(`^( *)${name}(?!\\w)[^\\n]*\\n[\\s\\S]*?\\n\\1\\}.*\\n`, "gm");
+    if (source.match(whole)?.length !== 1) throw new Error(`${path} has no ${name}: has it been updated?`);
     source = source.replace(whole, `${replacement}\n`);
   }
   return source;
