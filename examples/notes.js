@@ -4,7 +4,10 @@ const { MizuSync } = await import(card.dataset.sync);
 
 const sync = new MizuSync({ user: card.dataset.user, poll: 2_000 })
   // What the server's mutators do, as far as it can be foreseen.
-  .mutator("note.create", (tx, { id, title }) => tx.put("note", id, { id, title: title.trim(), done: false, made: Date.now() }))
+  .mutator("note.create", (tx, { id, title }) => {
+    const last = Math.max(0, ...tx.scan("note").map(({ data }) => data.place));
+    tx.put("note", id, { id, title: title.trim(), done: false, place: last + 1 });
+  })
   .mutator("note.toggle", (tx, { id, done }) => {
     const note = tx.get("note", id);
     if (note) tx.put("note", id, { ...note, done });
@@ -18,7 +21,7 @@ const status = document.querySelector("#sync-status");
 const problem = document.querySelector("#problem");
 
 sync.subscribe(
-  { scope, entity: "note", sort: (a, b) => a.data.made - b.data.made || (a.id < b.id ? -1 : 1) },
+  { scope, entity: "note", sort: (a, b) => a.data.place - b.data.place },
   (rows, { synced }) => {
     // Until this browser has rows of its own, those that the server rendered stay.
     if (!synced && !rows.length) return;
@@ -59,28 +62,30 @@ document.addEventListener("submit", (event) => {
   if (action === "delete") change("note.delete", { id });
 });
 
-async function change(name, args) {
+function change(name, args) {
   problem.hidden = true;
-  const { done } = sync.mutate(name, args, { scope });
-  const refused = await done.then(
-    ({ status, error }) => (status === "rejected" ? error : undefined),
-    (error) => error.message,
-  );
-  if (refused) {
-    problem.textContent = refused;
-    problem.hidden = false;
-  }
+  sync.mutate(name, args, { scope });
+}
+
+// What could not be kept or done, be it of a page that is closed by now.
+const sorry = { storage: "This browser keeps nothing for this page.", storage_full: "This browser has no room left for this page." };
+sync.on("error", ({ code, message }) => complain(sorry[code] ?? message));
+sync.on("settled", ({ status, error }) => status === "rejected" && complain(error));
+
+function complain(text) {
+  problem.textContent = text;
+  problem.hidden = false;
 }
 
 sync.on("status", show);
 show(sync.status);
 
 function show({ state, pending, stranded, storage }) {
-  const words = { offline: "offline", syncing: "online", online: "online", error: "error" };
+  // An attempt tells nothing before it has come to an end.
+  if (state !== "syncing") status.dataset.state = state;
   const waiting = pending ? `${pending} pending` : "all saved";
   const lost = stranded ? ` · ${stranded} set aside` : "";
-  status.textContent = `${words[state]} · ${waiting}${lost}${storage === "memory" ? " · not kept" : ""}`;
-  status.dataset.state = state;
+  status.textContent = `${status.dataset.state} · ${waiting}${lost}${storage === "memory" ? " · not kept" : ""}`;
   status.dataset.pending = String(pending);
 }
 

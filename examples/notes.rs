@@ -29,8 +29,8 @@ struct Note {
     id: String,
     title: String,
     done: bool,
-    /// When it was made, in milliseconds since 1970: notes are shown in this order.
-    made: u64,
+    /// Notes are shown in this order.
+    place: u64,
 }
 
 impl Entity for Note {
@@ -57,8 +57,9 @@ async fn create(tx: &mut Tx, Create { id, title }: Create) -> sync::Result {
     if tx.get::<Note>(&id).await?.is_some() {
         return Err(tx.reject("exists", "There is a note with this id already."));
     }
-    let since_1970 = tx.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    tx.put(&Note { id, title, done: false, made: since_1970.as_millis() as u64 }).await
+    // No clock decides this: what was written down offline keeps its order, whenever it arrives.
+    let last = tx.scan::<Note>(Scan::all()).await?.iter().map(|note| note.place).max().unwrap_or(0);
+    tx.put(&Note { id, title, done: false, place: last + 1 }).await
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,7 +128,7 @@ async fn page(
     let cookie = Cookie::build((COOKIE, visitor.clone())).path("/").http_only(true).same_site(SameSite::Lax);
     let cookies = cookies.add(cookie.permanent());
     let mut notes = app.engine.read(&scope()).scan::<Note>(Scan::all()).await?;
-    notes.sort_by(|a, b| (a.made, &a.id).cmp(&(b.made, &b.id)));
+    notes.sort_by_key(|note| note.place);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -141,7 +142,7 @@ async fn page(
                 script type="module" src="/notes.js" {}
             }
             body {
-                header { a href="/" { "Mizu" } span id="sync-status" {} }
+                header { a href="/" { "Mizu" } span id="sync-status" data-state="offline" {} }
                 main {
                     div class="card" data-sync=(assets::sync_script_path()) data-user=(visitor) {
                         h1 { "Notes" }
@@ -152,7 +153,7 @@ async fn page(
                         }
                         p id="problem" role="alert" hidden {}
                         ul id="notes" { @for note in &notes { (item(note)) } }
-                        template id="note" { (item(&Note { id: String::new(), title: String::new(), done: false, made: 0 })) }
+                        template id="note" { (item(&Note { id: String::new(), title: String::new(), done: false, place: 0 })) }
                     }
                 }
                 footer { "Rows live in this browser. Turn the network off and go on." }
@@ -190,20 +191,24 @@ struct Plain {
 /// A form without scripts: the same mutators.
 async fn submit(State(app): State<App>, visitor: Visitor, Form(form): Form<Plain>) -> Result<Redirect, Failure> {
     let Plain { action, id, title, done } = form;
-    let (name, args, key) = match action.as_str() {
-        // Sent twice, by a back button for example, it is one note all the same.
+    let (scope, title) = (scope(), title.unwrap_or_default());
+    let mutation = match action.as_str() {
+        // Sent twice, by a double click for example, it is one note all the same.
         "create" => {
             let key = format!("create {id}");
-            ("note.create", serde_json::to_value(Create { id, title: title.unwrap_or_default() }), Some(key))
+            Mutation::new(&scope, "note.create", &Create { id, title: title.clone() })?.key(key)
         }
-        "toggle" => ("note.toggle", serde_json::to_value(Toggle { id, done: done.unwrap_or(true) }), None),
-        _ => ("note.delete", serde_json::to_value(Delete { id }), None),
+        "toggle" => Mutation::new(&scope, "note.toggle", &Toggle { id, done: done.unwrap_or(true) })?,
+        _ => Mutation::new(&scope, "note.delete", &Delete { id })?,
     };
-    let mut mutation = Mutation::new(&scope(), name, &args?)?;
-    if let Some(key) = key {
-        mutation = mutation.key(key);
+    match app.engine.apply(visitor.clone(), mutation).await {
+        // Somebody went back to the form and wrote another title: that is another note.
+        Err(ApplyError::KeyReused(_)) => {
+            let note = Create { id: Uuid::new_v4().to_string(), title };
+            app.engine.apply(visitor, Mutation::new(&scope, "note.create", &note)?).await?;
+        }
+        applied => drop(applied?),
     }
-    app.engine.apply(visitor, mutation).await?;
     Ok(Redirect::to("/notes"))
 }
 

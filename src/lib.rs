@@ -49,6 +49,8 @@
 //! |---|---|---|
 //! | `sqlite` | [`sync::SqliteStore`]: durable data in one file | yes |
 //! | `postgres` | `sync::PostgresStore`: durable data for many nodes | no |
+//! | `redis` | `live::RedisAdapter`: messages between nodes, through Redis | no |
+//! | `nats` | `live::NatsAdapter`: messages between nodes, through NATS | no |
 //! | `testing` | [`testing`]: drive pages in memory, by CSS selectors | no |
 
 /// The README's code compiles.

@@ -7,10 +7,11 @@ cd "$(dirname "$0")/.."
 step() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
 
 if [ "${1:-}" != "--no-install" ]; then
-  step "install: Chromium, a C++ compiler for the fuzz targets, npm packages from the lock file"
-  if ! command -v chromium >/dev/null || ! command -v g++ >/dev/null; then
+  step "install: Chromium, a C++ compiler for the fuzz targets, PostgreSQL, Redis, NATS, npm packages from the lock file"
+  if ! command -v chromium >/dev/null || ! command -v g++ >/dev/null || ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+    ! command -v redis-server >/dev/null || ! command -v nats-server >/dev/null; then
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium g++ >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium g++ postgresql redis-server nats-server >/dev/null
   fi
   npm ci --prefix runtime-js --no-audit --no-fund --loglevel=error
 fi
@@ -27,6 +28,10 @@ cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
 step "each feature alone"
 cargo check --quiet -p mizu-live --lib --no-default-features
 cargo check --quiet -p mizu-live --lib --no-default-features --features testing
+cargo check --quiet -p mizu-live --lib --no-default-features --features sqlite
+cargo check --quiet -p mizu-live --lib --no-default-features --features postgres
+cargo check --quiet -p mizu-live --lib --no-default-features --features redis
+cargo check --quiet -p mizu-live --lib --no-default-features --features nats
 
 step "documentation, warnings denied"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
@@ -45,8 +50,11 @@ step "the runtime in Chromium"
 npm run --silent test:browser --prefix runtime-js
 
 step "the whole stack in Chromium"
-cargo build --quiet --examples
+cargo build --quiet --examples --all-features
 node --test --test-concurrency=2 tests/browser/
+
+step "the JavaScript client in a simulation: faults, a server that is killed, SQLite and PostgreSQL"
+node --test tests/sync_client/
 
 step "fuzz targets, some seconds each"
 tests/fuzz/run 10

@@ -85,3 +85,10 @@ pub use self::{
     stats::Stats,
     topic::{Topic, TopicError},
 };
+
+#[cfg(feature = "nats")]
+pub use self::pubsub::NatsAdapter;
+#[cfg(feature = "redis")]
+pub use self::pubsub::RedisAdapter;
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub use self::pubsub::{AdapterOptions, ConnectError};

@@ -439,7 +439,6 @@ impl LiveBuilder {
     /// every node that shares this server's pub/sub adapter.
     ///
     /// See [`Ctx::watch`](crate::Ctx::watch) for an example.
-    #[must_use]
     pub fn sync(mut self, engine: Engine) -> Self {
         self.sync = Some(engine);
         self

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::app::Live;
 use super::notifier::{self, POKES};
 use crate::edge::Who;
-use crate::live::{Connection, Kind, Message, Published, Ref, SendError, Subscriber, Subscription, Topic};
+use crate::live::{Connection, Delivery, Kind, Message, Published, Ref, SendError, Subscriber, Subscription, Topic};
 use crate::sync::{Access, Scope};
 
 /// How many scopes a connection may subscribe to.
@@ -97,5 +98,10 @@ impl Subscriber for Poke {
             Ok(()) | Err(SendError::Closed | SendError::Full) => {}
             Err(error) => tracing::debug!(%error, scope = %self.scope, "a poke could not be sent"),
         }
+    }
+
+    /// A poke may have been lost: one without a cursor says to look.
+    fn missed(&self, topic: &Topic) {
+        self.deliver(&Arc::new(Published::new(topic.clone(), Bytes::new(), Delivery::Latest)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::app::WeakLive;
@@ -9,7 +10,7 @@ use super::cache::Shared;
 use super::mailbox::{Mail, Mailbox};
 use super::rows::Held;
 use super::token::SessionId;
-use crate::live::{Published, Subscriber, Subscription, Topic};
+use crate::live::{Delivery, Published, Subscriber, Subscription, Topic};
 use crate::sync::{Cursor, Entity, ReadError, Scope};
 
 /// One scope that a session watches.
@@ -60,5 +61,10 @@ impl<M: Send + 'static> Subscriber for Poked<M> {
         if let (Err(_), Some(live)) = (overflow, self.live.upgrade()) {
             live.park().overflowed(self.session);
         }
+    }
+
+    /// A poke may have been lost: one without a cursor says to look.
+    fn missed(&self, topic: &Topic) {
+        self.deliver(&Arc::new(Published::new(topic.clone(), Bytes::new(), Delivery::Latest)));
     }
 }

@@ -85,6 +85,15 @@ impl Scan {
         self
     }
 
+    /// The same as a store can read it, for whom a NUL may be no character; none where no id can be so.
+    pub(crate) fn readable(mut self) -> Option<Self> {
+        if let Some(after) = &mut self.after {
+            // No id has a character below the space, so that none is between the two.
+            after.truncate(after.find('\0').unwrap_or(after.len()));
+        }
+        (!self.prefix.contains('\0')).then_some(self)
+    }
+
     /// At most so many rows; without it, all.
     ///
     /// ```

@@ -272,8 +272,14 @@ impl State {
             let kept = log.entries.split_off(&horizon);
             for (_, entry) in std::mem::replace(&mut log.entries, kept) {
                 done.entries += 1;
-                if let Some(outcomes) = entry.sender.as_ref().and_then(|sender| self.outcomes.get_mut(sender)) {
-                    outcomes.remove(&entry.seq);
+                if let Some(outcomes) = entry.sender.as_ref().and_then(|sender| self.outcomes.get_mut(sender))
+                    && let MapEntry::Occupied(mut places) = outcomes.entry(entry.seq)
+                {
+                    // The entries in other scopes still tell what came of it.
+                    places.get_mut().retain(|(other, _)| other != scope);
+                    if places.get().is_empty() {
+                        places.remove();
+                    }
                 }
             }
         }

@@ -69,6 +69,8 @@ mod memory;
 mod mutation;
 mod mutator;
 mod notify;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 pub mod store;
@@ -76,6 +78,8 @@ mod transaction;
 mod tx;
 mod work;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore, PostgresTx};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{Durability, SqliteStore};
 pub use self::{

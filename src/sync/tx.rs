@@ -285,6 +285,7 @@ impl Tx {
     /// ```
     pub async fn scan_rows(&mut self, entity: &str, scan: Scan) -> Result<Vec<Row>> {
         check_entity(entity)?;
+        let Some(scan) = scan.readable() else { return Ok(Vec::new()) };
         let (scope, _) = &self.case.scopes[self.current];
         let rows = self.store.scan(scope, entity, &scan).await;
         self.keep(rows)

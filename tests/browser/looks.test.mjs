@@ -49,6 +49,33 @@ scene("the table looks like this", async ({ page }) => {
   await picture(page, "table");
 });
 
+for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+  const run = async (/** @type {import("./support/browser.mjs").Scene} */ { context, page, later }) => {
+    const notes = await new Server("notes").start();
+    later(() => notes.stop());
+    await page.goto(`${notes.url}/notes`);
+    await becomes(() => text(page, "#sync-status"), "online · all saved");
+    await picture(page, `notes-${colorScheme}-empty`);
+    for (const item of ["Buy tea", "Water the plants", "A long one, ".repeat(12), "Averylongword".repeat(9)]) {
+      await page.fill("#new-note [name=title]", item);
+      await page.press("#new-note [name=title]", "Enter");
+      await page.locator("#notes .title", { hasText: item.trim() }).waitFor();
+    }
+    await becomes(() => text(page, "#sync-status"), "online · all saved");
+    await context.setOffline(true);
+    await page.locator("#notes li", { hasText: "plants" }).locator(".toggle").click();
+    await page.locator("#notes li", { hasText: "tea" }).locator(".toggle").click();
+    await becomes(() => text(page, "#sync-status"), "offline · 2 pending");
+    for (const width of [1000, 380]) {
+      await page.setViewportSize({ width, height: 700 });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(over <= 0, `the page is ${over} px wider than ${width} px`);
+      await picture(page, `notes-${colorScheme}-${width}`);
+    }
+  };
+  scene(`the notes look like this, ${colorScheme}, wide and narrow`, run, { colorScheme });
+}
+
 if (Server.exists("gallery")) {
   const gallery = serve("gallery");
   scene("the gallery looks like this, wide and narrow", async ({ page }) => {

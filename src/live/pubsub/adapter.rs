@@ -21,6 +21,9 @@ pub enum Delivery {
 /// every message of such a topic to [`Incoming`], those published by this node included. It may hand over more
 /// than asked for; the rest is dropped.
 ///
+/// An adapter that loses its connection gets it back by itself: it subscribes again to everything that is wanted, and
+/// calls [`Incoming::missed`] after that.
+///
 /// An adapter passes when the suite in `mizu::live::pubsub::contract` (feature `testing`) does.
 ///
 /// ```
@@ -70,11 +73,13 @@ pub trait Adapter: Send + Sync + 'static {
     /// Calls for one topic come in order: a later [`subscribe`](Self::subscribe) starts after this returned.
     fn unsubscribe(&self, topic: &Topic);
 
-    /// Publishes to every node that wants the topic, this one included. Messages of one caller stay in order.
+    /// Publishes to every node that wants the topic, this one included. Messages of one caller stay in order. It
+    /// never waits without a bound.
     ///
     /// # Errors
     ///
-    /// * An [`AdapterError`] when the message could not be handed over.
+    /// * An [`AdapterError`] when the message could not be handed over. This node, and with
+    ///   [`AdapterError::Unavailable`] others as well, may have heard it.
     fn publish(
         &self,
         topic: &Topic,
@@ -93,6 +98,14 @@ pub enum AdapterError {
     /// The adapter was not started, or has ended.
     #[error("the adapter is not running")]
     Closed,
+    /// The message is longer than the adapter carries; nobody heard it.
+    #[error("a message of {bytes} bytes is longer than the {limit} allowed: publish where its content is instead")]
+    TooLarge {
+        /// The length of the body in bytes.
+        bytes: usize,
+        /// The longest body in bytes.
+        limit: usize,
+    },
 }
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), AdapterError>> + Send + 'a>>;

@@ -2,12 +2,12 @@
 //!
 //! Available with the feature `testing`.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::live::{Adapter, PubSub, Published, Subscription, Topic};
+use crate::live::{Adapter, PubSub, Published, Subscriber, Subscription, Topic};
 
 /// How long something that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,13 +39,14 @@ pub async fn verify<A: Adapter>(connect: impl AsyncFn() -> A) {
     takes_concurrent_publishers(pubsub().await).await;
 }
 
-/// Runs the part of the suite that needs two nodes. `connect` makes adapters that reach each other.
+/// Runs the part of the suite that needs several nodes. `connect` makes adapters that reach each other.
 ///
 /// # Panics
 ///
 /// When the adapter breaks the contract, with what it broke.
 pub async fn verify_nodes<A: Adapter>(connect: impl AsyncFn() -> A) {
     let (near, far) = (PubSub::new(connect().await), PubSub::new(connect().await));
+    let third = PubSub::new(connect().await);
     let topic = topic("nodes");
     let (_near, mut near_inbox) = subscribe(&near, &topic).await;
     let (_far, mut far_inbox) = subscribe(&far, &topic).await;
@@ -54,6 +55,70 @@ pub async fn verify_nodes<A: Adapter>(connect: impl AsyncFn() -> A) {
     for inbox in [&mut near_inbox, &mut far_inbox] {
         assert_eq!(inbox.next().await, "1", "a node got something else first");
         assert_eq!(inbox.next().await, "2", "a node got messages out of order");
+    }
+    // What came twice would come before this one.
+    publish(&third, &topic, "3").await;
+    for inbox in [&mut near_inbox, &mut far_inbox] {
+        assert_eq!(inbox.next().await, "3", "a node got a message twice, or none of a node that does not listen");
+    }
+    joins_and_leaves_between_nodes(&near, &far).await;
+}
+
+/// Runs the part of the suite that cuts nodes off. `connect` makes adapters that reach each other through what `stop`
+/// ends and `start` brings back at the same address.
+///
+/// # Panics
+///
+/// When the adapter breaks the contract, with what it broke.
+pub async fn verify_outage<A: Adapter>(
+    connect: impl AsyncFn() -> A,
+    stop: impl AsyncFnOnce(),
+    start: impl AsyncFnOnce(),
+) {
+    let (near, far) = (PubSub::new(connect().await), PubSub::new(connect().await));
+    let (kept, left) = (topic("kept"), topic("left"));
+    let (_near, mut near_inbox) = subscribe(&near, &kept).await;
+    let (_far, mut far_inbox) = subscribe(&far, &kept).await;
+    let (far_left, mut left_inbox) = subscribe(&far, &left).await;
+    publish(&near, &kept, "before").await;
+    for inbox in [&mut near_inbox, &mut far_inbox] {
+        assert_eq!(inbox.next().await, "before");
+        assert_eq!(inbox.missed.try_recv().ok(), None, "nothing was missed yet");
+    }
+
+    stop().await;
+    let failed = async { while near.publish(&kept, "during".into()).await.is_ok() {} };
+    within(failed, "publishing that ends, and fails, without a connection").await;
+    let nobody = Arc::new(|_: &Arc<Published>| {});
+    let refused = within(far.subscribe(&topic("new"), nobody), "subscribing that ends without a connection").await;
+    assert!(refused.is_err(), "nobody can promise that messages arrive");
+    drop(far_left);
+    assert_eq!(far.topics(), 1, "subscriptions that failed or ended leave nothing");
+
+    start().await;
+    for inbox in [&mut near_inbox, &mut far_inbox] {
+        let told = within(inbox.missed.recv(), "a node that tells its subscribers that it is back").await;
+        assert_eq!(told, Some(kept.clone()), "each is told of its own topic");
+    }
+    for (from, body) in [(&near, "from near"), (&far, "from far")] {
+        publish(from, &left, "nobody wants it").await;
+        publish(from, &kept, body).await;
+        for inbox in [&mut near_inbox, &mut far_inbox] {
+            while inbox.next().await != body {}
+        }
+    }
+    assert!(left_inbox.bodies.try_recv().is_err(), "a topic left during the outage stays left");
+    let (_new, mut new_inbox) = subscribe(&far, &topic("new")).await;
+    publish(&near, &topic("new"), "after").await;
+    assert_eq!(new_inbox.next().await, "after", "new topics work as before");
+}
+
+async fn joins_and_leaves_between_nodes(near: &PubSub, far: &PubSub) {
+    let topic = topic("between");
+    for round in 0..20 {
+        let (_guard, mut inbox) = subscribe(far, &topic).await;
+        publish(near, &topic, &round.to_string()).await;
+        assert_eq!(inbox.next().await, round.to_string(), "a subscription that is ready hears other nodes");
     }
 }
 
@@ -95,7 +160,7 @@ async fn ends_with_the_guard(pubsub: PubSub) {
     drop(gone);
     publish(&pubsub, &topic, "after").await;
     assert_eq!(kept_inbox.next().await, "after");
-    assert!(gone_inbox.0.try_recv().is_err(), "nothing arrives after the guard was dropped");
+    assert!(gone_inbox.bodies.try_recv().is_err(), "nothing arrives after the guard was dropped");
 }
 
 async fn subscribes_again(pubsub: PubSub) {
@@ -169,12 +234,38 @@ async fn takes_concurrent_publishers(pubsub: PubSub) {
     }
 }
 
-struct Inbox(mpsc::UnboundedReceiver<Bytes>);
+struct Inbox {
+    bodies: mpsc::UnboundedReceiver<Bytes>,
+    missed: mpsc::UnboundedReceiver<Topic>,
+}
 
 impl Inbox {
     async fn next(&mut self) -> Bytes {
-        let received = tokio::time::timeout(PATIENCE, self.0.recv()).await;
+        let received = tokio::time::timeout(PATIENCE, self.bodies.recv()).await;
         received.ok().flatten().expect("a published message that never arrived")
+    }
+}
+
+/// Fills an [`Inbox`].
+struct Outbox {
+    bodies: mpsc::UnboundedSender<Bytes>,
+    missed: mpsc::UnboundedSender<Topic>,
+}
+
+impl Subscriber for Outbox {
+    fn deliver(&self, published: &Arc<Published>) {
+        let _ = self.bodies.send(published.body().clone());
+    }
+
+    fn missed(&self, topic: &Topic) {
+        let _ = self.missed.send(topic.clone());
+    }
+}
+
+async fn within<T>(future: impl Future<Output = T>, what: &str) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("this took too long: {what}"),
     }
 }
 
@@ -183,10 +274,9 @@ fn topic(name: &str) -> Topic {
 }
 
 async fn subscribe(pubsub: &PubSub, topic: &Topic) -> (Subscription, Inbox) {
-    let (tx, rx) = mpsc::unbounded_channel();
-    let deliver = move |published: &Arc<Published>| drop(tx.send(published.body().clone()));
-    let guard = pubsub.subscribe(topic, Arc::new(deliver)).await.expect("a subscription");
-    (guard, Inbox(rx))
+    let ((bodies, rx), (missed, missed_rx)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+    let guard = pubsub.subscribe(topic, Arc::new(Outbox { bodies, missed })).await.expect("a subscription");
+    (guard, Inbox { bodies: rx, missed: missed_rx })
 }
 
 async fn publish(pubsub: &PubSub, topic: &Topic, body: &str) {

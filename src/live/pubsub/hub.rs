@@ -214,6 +214,59 @@ mod tests {
         contract::verify_nodes(async || bus.clone()).await;
     }
 
+    #[tokio::test]
+    async fn everyone_is_told_that_messages_were_missed() {
+        struct Told(Topic, Mutex<Vec<Topic>>);
+
+        impl Subscriber for Told {
+            fn deliver(&self, _: &Arc<Published>) {}
+
+            fn missed(&self, topic: &Topic) {
+                self.1.lock().push(topic.clone());
+            }
+        }
+
+        let bus = Bus::default();
+        let pubsub = PubSub::new(bus.clone());
+        let told = ["a", "b", "b"].map(|name| Arc::new(Told(Topic::new(name).unwrap(), Mutex::default())));
+        let mut subscriptions = Vec::new();
+        for told in &told {
+            subscriptions.push(pubsub.subscribe(&told.0, Arc::clone(told) as Arc<dyn Subscriber>).await.unwrap());
+        }
+        subscriptions.push(pubsub.subscribe(&told[0].0, nobody()).await.unwrap());
+        let node = bus.0.lock()[0].clone();
+        node.missed();
+        for told in &told {
+            assert_eq!(*told.1.lock(), *std::slice::from_ref(&told.0), "each once, with its topic");
+        }
+        drop(subscriptions);
+        node.missed();
+        assert!(told.iter().all(|told| told.1.lock().len() == 1), "who left is not told");
+    }
+
+    /// A subscriber may end its subscription when it hears that it missed something.
+    #[tokio::test]
+    async fn who_is_told_may_leave() {
+        struct Leaves(Mutex<Option<crate::live::Subscription>>);
+
+        impl Subscriber for Leaves {
+            fn deliver(&self, _: &Arc<Published>) {}
+
+            fn missed(&self, _: &Topic) {
+                drop(self.0.lock().take());
+            }
+        }
+
+        let bus = Bus::default();
+        let (pubsub, topic) = (PubSub::new(bus.clone()), Topic::new("a").unwrap());
+        let leaves = Arc::new(Leaves(Mutex::default()));
+        let subscription = pubsub.subscribe(&topic, Arc::clone(&leaves) as Arc<dyn Subscriber>).await.unwrap();
+        *leaves.0.lock() = Some(subscription);
+        let node = bus.0.lock()[0].clone();
+        node.missed();
+        assert_eq!(pubsub.topics(), 0);
+    }
+
     /// Notes what it is asked, and takes its time for subscriptions.
     #[derive(Clone)]
     struct Slow {

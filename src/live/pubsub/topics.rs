@@ -18,6 +18,15 @@ pub trait Subscriber: Send + Sync + 'static {
     ///
     /// A message that is being delivered while a [`Subscription`] is dropped may still arrive.
     fn deliver(&self, published: &Arc<Published>);
+
+    /// Messages of this topic may have been lost: the node was cut off from the others, and is back. What is
+    /// published from now on arrives, so whoever can ask where things are asks now. It must not block, as
+    /// [`deliver`](Self::deliver) must not.
+    ///
+    /// Nothing happens by default.
+    fn missed(&self, topic: &Topic) {
+        let _ = topic;
+    }
 }
 
 impl<F: Fn(&Arc<Published>) + Send + Sync + 'static> Subscriber for F {
@@ -88,6 +97,16 @@ impl Incoming {
         }
         subscribers.len()
     }
+
+    /// Tells everyone on this node that messages may have been lost. An adapter calls it once it is back and every
+    /// topic is subscribed again. Never blocks.
+    pub fn missed(&self) {
+        for (topic, subscribers) in self.0.all() {
+            for subscriber in subscribers.iter() {
+                subscriber.missed(&topic);
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Incoming {
@@ -109,6 +128,12 @@ impl Topics {
     fn subscribers(&self, topic: &Topic) -> Option<Snapshot> {
         let entry = self.by_name.lock().get(topic).cloned()?;
         Some(entry.members.lock().snapshot())
+    }
+
+    /// Every topic with its subscribers.
+    fn all(&self) -> Vec<(Topic, Snapshot)> {
+        let by_name = self.by_name.lock();
+        by_name.iter().map(|(topic, entry)| (topic.clone(), entry.members.lock().snapshot())).collect()
     }
 }
 

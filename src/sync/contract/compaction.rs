@@ -33,7 +33,7 @@ struct Trial {
     /// At each position: cursor, rows, time, and who sent the entry.
     places: Vec<(Cursor, Rows, i64, Option<usize>)>,
     pagings: Vec<(Paging, usize)>,
-    /// The retention that compactions so far add up to: by time, and by count.
+    /// Up to where rows were compacted, and where the log begins, by what was asked for so far.
     oldest: (u64, u64),
 }
 

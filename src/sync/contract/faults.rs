@@ -119,9 +119,9 @@ impl Store for Faulty {
 /// A store whose writes are given up after they were polled so often.
 pub(super) struct Impatient {
     pub(super) store: Shared,
-    pub(super) polls: usize,
-    /// How often a write was given up.
-    pub(super) given_up: Arc<AtomicUsize>,
+    pub(super) most: usize,
+    /// How often writes were polled.
+    pub(super) polls: Arc<AtomicUsize>,
 }
 
 impl Store for Impatient {
@@ -131,13 +131,13 @@ impl Store for Impatient {
 
     fn write(&self, work: Arc<Work>) -> BoxFuture<'_, Result<Done, StoreError>> {
         let mut write = self.store.write(work);
-        let mut left = self.polls;
+        let mut left = self.most;
         Box::pin(std::future::poll_fn(move |cx| {
             if left == 0 {
-                self.given_up.fetch_add(1, Ordering::Relaxed);
                 return Poll::Ready(Err(StoreError::message("nobody waits for it any more")));
             }
             left -= 1;
+            self.polls.fetch_add(1, Ordering::Relaxed);
             write.as_mut().poll(cx)
         }))
     }
@@ -190,10 +190,7 @@ impl Planned {
         &mut **self.inner.as_mut().expect("a transaction to go through")
     }
 
-    fn step<'a, T: Send + 'a>(
-        &'a mut self,
-        step: impl FnOnce(&'a mut dyn Transaction) -> Step<'a, T>,
-    ) -> Step<'a, T> {
+    fn step<'a, T: Send + 'a>(&'a mut self, step: impl FnOnce(&'a mut dyn Transaction) -> Step<'a, T>) -> Step<'a, T> {
         let failure = || StoreError::message("this step fails by plan");
         if !self.plan.strikes() {
             return step(self.inner());
@@ -279,9 +276,9 @@ impl Transaction for Planned {
 
     /// While the inner one is not there yet it is this; afterwards mutators find the store's own.
     fn raw(&mut self) -> &mut dyn Any {
-        match &mut self.inner {
-            Some(inner) => inner.raw(),
-            None => self,
+        match self.inner.is_some() {
+            true => self.inner().raw(),
+            false => self,
         }
     }
 

@@ -196,6 +196,7 @@ enum Op {
     Put { entity: String, id: String, value: serde_json::Value },
     Delete { id: String },
     Add { id: String, by: i64 },
+    Hush { id: String },
     Read { id: String, prefix: String },
     Fill { prefix: String, count: usize },
     Stamp { id: String },
@@ -209,7 +210,10 @@ enum Op {
 impl Step {
     /// Whether it does something rather than end the mutation.
     pub(super) fn writes(&self) -> bool {
-        matches!(self.op, Op::Put { .. } | Op::Delete { .. } | Op::Add { .. } | Op::Fill { .. } | Op::Stamp { .. })
+        matches!(
+            self.op,
+            Op::Put { .. } | Op::Delete { .. } | Op::Add { .. } | Op::Hush { .. } | Op::Fill { .. } | Op::Stamp { .. }
+        )
     }
 
     pub(super) fn within(mut self, scope: &Scope) -> Self {
@@ -237,6 +241,11 @@ pub(super) fn delete(id: &str) -> Step {
 /// Adds to a number, by reading and writing it.
 pub(super) fn add(id: &str, by: i64) -> Step {
     step(Op::Add { id: id.into(), by })
+}
+
+/// Writes a row, and does not look whether it could.
+pub(super) fn hush(id: &str) -> Step {
+    step(Op::Hush { id: id.into() })
 }
 
 /// Reads a row and a range of rows, and writes nothing.
@@ -279,7 +288,7 @@ pub(super) fn hang() -> Step {
 async fn run(tx: &mut Tx, steps: Vec<Step>) -> Result {
     for Step { within, op } in steps {
         let scope = within.unwrap_or_else(|| tx.scope().clone());
-        op.run(&mut tx.within(&scope)?).await?;
+        op.run(&mut *tx.within(&scope)?).await?;
     }
     Ok(())
 }
@@ -293,6 +302,10 @@ impl Op {
             Self::Add { id, by } => {
                 let before = tx.get_row("row", &id).await?.and_then(|value| value.as_i64()).unwrap_or(0);
                 tx.put_row("row", &id, &(before + by)).await
+            }
+            Self::Hush { id } => {
+                let _ = tx.put_row("row", &id, "hush").await;
+                Ok(())
             }
             Self::Read { id, prefix } => {
                 tx.get_row("row", &id).await?;

@@ -36,8 +36,8 @@ mod world;
 pub use self::{
     compaction::{p10_compaction_changes_nothing, p10_outcomes_live_as_long_as_any_entry},
     once::{
-        p01_atomic_at_every_step, p01_atomic_when_dropped, p02_exactly_once, p02_keys_apply_once, p02_outcomes_expire,
-        p03_another_content_is_refused, p03_clients_belong_to_their_users,
+        p01_atomic_at_every_step, p01_atomic_when_dropped, p01_atomic_when_left_at_every_step, p02_exactly_once,
+        p02_keys_apply_once, p02_outcomes_expire, p03_another_content_is_refused, p03_clients_belong_to_their_users,
     },
     order::{
         p04_acknowledgements_are_private, p04_every_mutation_moves_the_cursor, p05_cursor_order_is_commit_order,

@@ -1,15 +1,15 @@
 //! Properties 1 to 3: all or nothing, once, and as it was sent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::faults::{Fault, Faulty, Impatient, Plan};
 use super::fixture::{
-    Lab, User, add, code, codes, delete, fill, named, numbers, pause, push, put, read, reject, scope, sent, soon,
+    Lab, User, add, code, codes, delete, fill, hush, named, numbers, pause, push, put, read, reject, scope, sent, soon,
 };
 use crate::edge::Who;
-use crate::sync::change::Status;
 use crate::sync::cursor::Cursor;
 use crate::sync::engine::{PullError, Retention};
 use crate::sync::ids::{ClientId, Scope, Seq};
@@ -20,46 +20,61 @@ use crate::sync::store::Store;
 /// it again settles it.
 pub async fn p01_atomic_at_every_step<S: Store>(open: impl AsyncFn() -> S) {
     let lab = Lab::open(&open).await;
-    let mut steps = 0;
-    for fault in [Fault::Before, Fault::After, Fault::Gone] {
-        for step in 0.. {
-            let plan = Plan::new(fault, step);
-            let faulty = lab.builder_over(Faulty { store: lab.store.clone(), plan: plan.clone() }).build();
-            let (scopes, client, mutations) = busy_push(&lab, &format!("{fault:?}{step}")).await;
-            let clients = [client.clone()];
-            let before = lab.picture(&scopes, &clients).await;
-            let pushed = soon("a push that fails", push(&faulty, &client, mutations.clone())).await;
-            if !plan.struck() {
-                assert!(pushed.stop.is_none(), "nothing failed, and yet: {:?}", pushed.stop);
-                steps += step;
-                break;
-            }
-            let stopped = matches!(pushed.stop, Some(PushError::Store(_))) && pushed.results.is_empty();
-            assert!(stopped, "a store's failure at step {step} ({fault:?}) was answered with {pushed:?}");
-            let after = lab.picture(&scopes, &clients).await;
-            assert_eq!(before, after, "a push that failed at step {step} ({fault:?}) left something behind");
-            check_busy_push(&lab, &scopes, &client, mutations).await;
-        }
+    for fault in [Fault::Before, Fault::After] {
+        fail_everywhere(&lab, fault).await;
     }
-    assert!(steps > 60, "only {steps} steps were seen: the faults don't reach the transaction");
+}
+
+/// Property 1: whoever waits for a transaction may go away at any step of it: nothing of the push is there, and sending it again
+/// settles it.
+pub async fn p01_atomic_when_left_at_every_step<S: Store>(open: impl AsyncFn() -> S) {
+    fail_everywhere(&Lab::open(&open).await, Fault::Gone).await;
+}
+
+/// Runs a push for each of its steps, which goes wrong.
+async fn fail_everywhere(lab: &Lab, fault: Fault) {
+    for step in 0.. {
+        let plan = Plan::new(fault, step);
+        let faulty = lab.builder_over(Faulty { store: lab.store.clone(), plan: plan.clone() }).build();
+        let (scopes, client, mutations) = busy_push(lab, &format!("{fault:?}{step}")).await;
+        let clients = [client.clone()];
+        let before = lab.picture(&scopes, &clients).await;
+        let pushed = soon("a push that fails", push(&faulty, &client, mutations.clone())).await;
+        if !plan.struck() {
+            assert!(pushed.stop.is_none(), "nothing failed, and yet: {:?}", pushed.stop);
+            assert!(step > 30, "only {step} steps were seen: the faults don't reach the transaction");
+            return;
+        }
+        let stopped = matches!(pushed.stop, Some(PushError::Store(_))) && pushed.results.is_empty();
+        assert!(stopped, "a store's failure at step {step} ({fault:?}) was answered with {pushed:?}");
+        let after = lab.picture(&scopes, &clients).await;
+        assert_eq!(before, after, "a push that failed at step {step} ({fault:?}) left something behind");
+        check_busy_push(lab, &scopes, &client, mutations).await;
+    }
 }
 
 /// Property 1: whenever the one who waits for a transaction goes away, all of the push is there or nothing of it, and sending it again
 /// settles it.
 pub async fn p01_atomic_when_dropped<S: Store>(open: impl AsyncFn() -> S) {
     let lab = Lab::open(&open).await;
-    for polls in 0..60 {
-        let given_up = Arc::new(AtomicUsize::new(0));
-        let impatient = Impatient { store: lab.store.clone(), polls, given_up: given_up.clone() };
-        let engine = lab.builder_over(impatient).build();
-        let (scopes, client, mutations) = busy_push(&lab, &format!("polls{polls}")).await;
-        let _ = soon("a push that is given up", push(&engine, &client, mutations.clone())).await;
-        // Nothing may be locked by what was given up.
-        soon("a push after one that was given up", check_busy_push(&lab, &scopes, &client, mutations)).await;
-        if given_up.load(Ordering::Relaxed) == 0 {
-            break;
-        }
+    let whole = give_up(&lab, "whole", usize::MAX).await;
+    // The beginning, the end with its commit, and some places in between.
+    let between = (1..10).map(|part| whole * part / 10);
+    let points: BTreeSet<_> = (0..8).chain(between).chain(whole.saturating_sub(12)..whole + 2).collect();
+    for polls in points {
+        give_up(&lab, &polls.to_string(), polls).await;
     }
+}
+
+/// Gives up a push after so many polls, and gives how many there were.
+async fn give_up(lab: &Lab, name: &str, most: usize) -> usize {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let engine = lab.builder_over(Impatient { store: lab.store.clone(), most, polls: polls.clone() }).build();
+    let (scopes, client, mutations) = busy_push(lab, &format!("polls:{name}")).await;
+    let _ = soon("a push that is given up", push(&engine, &client, mutations.clone())).await;
+    // Nothing may be locked by what was given up.
+    soon("a push after one that was given up", check_busy_push(lab, &scopes, &client, mutations)).await;
+    polls.load(Ordering::Relaxed)
 }
 
 /// A push that does everything a transaction can do, and something before it to be changed.
@@ -76,6 +91,7 @@ async fn busy_push(lab: &Lab, name: &str) -> (Vec<Scope>, ClientId, Vec<Sent>) {
         add("sum", 1).within(&one),
         put("there", 4).within(&two),
         put("new", "m"),
+        hush("hush"),
         read("old", "n"),
     ];
     let mutations = vec![
@@ -93,18 +109,19 @@ async fn check_busy_push(lab: &Lab, scopes: &[Scope], client: &ClientId, mutatio
         let pushed = lab.push(client, mutations.clone()).await;
         assert!(pushed.stop.is_none(), "a push is settled by sending it again: {:?}", pushed.stop);
         assert_eq!(codes(&pushed), ["applied", "applied", "no", "applied"], "on the {round} time");
-        assert_eq!(lab.row(one, "sum").await, Some(102.into()), "effects are there once");
-        assert_eq!(lab.row(two, "sum").await, Some(10.into()), "effects are there once, in the other scope too");
-        assert_eq!(lab.row(one, "gone").await, None);
-        assert_eq!(lab.row(one, "undone").await, None, "what was refused has no effect");
-        assert_eq!(lab.row(one, "new").await, Some("m".into()));
-        let told = lab.pull(one, Some(client), Cursor::BEGINNING, 1_000).await;
-        assert_eq!((numbers(&told.acks), told.cursor.position()), (vec![1, 2, 3, 4], 5), "one entry for each mutation");
-        let told = lab.pull(two, Some(client), Cursor::BEGINNING, 1_000).await;
-        assert_eq!((numbers(&told.acks), told.cursor.position()), (vec![2, 3, 4], 3), "one entry for each mutation");
-        let taken = lab.snapshot(one, Some(client), 1_000).await;
-        assert_eq!(taken.last, Some(Seq::new(4)), "the client's counter is where its mutations are");
     }
+    assert_eq!(lab.row(one, "sum").await, Some(102.into()), "effects are there once");
+    assert_eq!(lab.row(two, "sum").await, Some(10.into()), "effects are there once, in the other scope too");
+    assert_eq!(lab.row(one, "gone").await, None);
+    assert_eq!(lab.row(one, "undone").await, None, "what was refused has no effect");
+    assert_eq!(lab.row(one, "new").await, Some("m".into()));
+    assert_eq!(lab.row(one, "hush").await, Some("hush".into()), "what a mutator did not look at is there too");
+    let told = lab.pull(one, Some(client), Cursor::BEGINNING, 1_000).await;
+    assert_eq!((numbers(&told.acks), told.cursor.position()), (vec![1, 2, 3, 4], 5), "one entry for each mutation");
+    let told = lab.pull(two, Some(client), Cursor::BEGINNING, 1_000).await;
+    assert_eq!((numbers(&told.acks), told.cursor.position()), (vec![2, 3, 4], 3), "one entry for each mutation");
+    let taken = lab.snapshot(one, Some(client), 1_000).await;
+    assert_eq!(taken.last, Some(Seq::new(4)), "the client's counter is where its mutations are");
 }
 
 /// Property 2: whatever is sent again is answered and not done again; a number that is missing stops, and an unknown client starts at 1.
@@ -160,9 +177,8 @@ pub async fn p02_outcomes_expire<S: Store>(open: impl AsyncFn() -> S) {
     let engine = lab.builder().retention(retention).build();
     let notes = scope("open");
     let client = ClientId::random();
-    let all: Vec<_> = (1..=6)
-        .map(|seq| sent(seq, &notes, if seq == 2 { vec![reject("no")] } else { vec![add("sum", 1)] }))
-        .collect();
+    let all: Vec<_> =
+        (1..=6).map(|seq| sent(seq, &notes, if seq == 2 { vec![reject("no")] } else { vec![add("sum", 1)] })).collect();
     lab.push(&client, all.clone()).await;
     lab.clock.advance(10);
     engine.compact().await.expect("a compaction");
@@ -178,7 +194,6 @@ pub async fn p02_outcomes_expire<S: Store>(open: impl AsyncFn() -> S) {
     assert_eq!(lab.row(&notes, "other").await, None);
     lab.applied(&client, vec![sent(7, &notes, vec![add("sum", 1)])]).await;
 }
-
 
 /// Property 2: a call within the server that has a key is done once, also when many call at once, and the key stands for its content.
 pub async fn p02_keys_apply_once<S: Store>(open: impl AsyncFn() -> S) {
@@ -245,7 +260,8 @@ pub async fn p03_another_content_is_refused<S: Store>(open: impl AsyncFn() -> S)
     }
     assert_eq!(before, lab.picture(&[notes.clone(), others], std::slice::from_ref(&client)).await);
     // However the same content is laid out.
-    let args = serde_json::value::RawValue::from_string(r#"[ {"value" : 1, "op":"put","id":"a","entity":"row"} ]"#.into());
+    let args =
+        serde_json::value::RawValue::from_string(r#"[ {"value" : 1, "op":"put","id":"a","entity":"row"} ]"#.into());
     let again = Sent { args: args.expect("JSON"), ..sent(1, &notes, vec![]) };
     lab.applied(&client, vec![again]).await;
     assert_eq!(codes(&lab.push(&client, vec![forbidden]).await), ["scope_forbidden"]);
@@ -265,9 +281,13 @@ pub async fn p03_clients_belong_to_their_users<S: Store>(open: impl AsyncFn() ->
     let one = || vec![sent(1, &notes, vec![put("a", 1)])];
 
     let pushed = send(&eve, Some("ada"), one()).await;
-    assert!(matches!(pushed.stop, Some(PushError::OtherUser)), "what one queued is never pushed as another: {pushed:?}");
+    assert!(
+        matches!(pushed.stop, Some(PushError::OtherUser)),
+        "what one queued is never pushed as another: {pushed:?}"
+    );
     assert_eq!(codes(&send(&ada, Some("ada"), one()).await), ["applied"]);
-    for (who, mutations) in [(&eve, one()), (&eve, vec![sent(2, &notes, vec![put("a", 2)])]), (&Who::anybody(), one())] {
+    for (who, mutations) in [(&eve, one()), (&eve, vec![sent(2, &notes, vec![put("a", 2)])]), (&Who::anybody(), one())]
+    {
         let pushed = send(who, None, mutations).await;
         assert!(matches!(pushed.stop, Some(PushError::ClientForeign)), "a foreign client pushed: {pushed:?}");
         assert!(pushed.results.is_empty());

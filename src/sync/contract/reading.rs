@@ -17,7 +17,11 @@ pub async fn p08_snapshots_are_the_sum_of_the_log<S: Store>(open: impl AsyncFn()
     let notes = scope("open");
     let client = ClientId::random();
     let empty = lab.snapshot(&notes, Some(&client), 10).await;
-    assert_eq!((empty.rows.len(), empty.last, empty.cursor.position()), (0, None, 0), "a scope that is not there is empty");
+    assert_eq!(
+        (empty.rows.len(), empty.last, empty.cursor.position()),
+        (0, None, 0),
+        "a scope that is not there is empty"
+    );
     let history = [
         vec![put("a", 1)],
         vec![put("b", 1), put_as("other", "a", 1)],
@@ -33,7 +37,8 @@ pub async fn p08_snapshots_are_the_sum_of_the_log<S: Store>(open: impl AsyncFn()
     for (at, steps) in history.into_iter().enumerate() {
         let seq = at as u64 + 1;
         lab.applied(&client, vec![sent(seq, &notes, steps)]).await;
-        let pulled = lab.engine.pull(&Who::anybody(), &notes, None, cursor, None).await.expect("a pull from a snapshot");
+        let pulled =
+            lab.engine.pull(&Who::anybody(), &notes, None, cursor, None).await.expect("a pull from a snapshot");
         fold(&mut rows, &pulled.changes);
         cursor = pulled.cursor;
         let told = lab.pull(&notes, Some(&client), Cursor::BEGINNING, 2).await;
@@ -48,7 +53,11 @@ pub async fn p08_snapshots_are_the_sum_of_the_log<S: Store>(open: impl AsyncFn()
         }
         for id in ["a", "b", "c"] {
             let expected = rows.get(&("row".to_owned(), id.to_owned())).map(|data| data.parse().expect("a number"));
-            assert_eq!(lab.row(&notes, id).await.and_then(|value| value.as_i64()), expected, "the server reads the same");
+            assert_eq!(
+                lab.row(&notes, id).await.and_then(|value| value.as_i64()),
+                expected,
+                "the server reads the same"
+            );
         }
     }
 }
@@ -102,7 +111,7 @@ pub async fn p08_pages_show_one_place<S: Store>(open: impl AsyncFn() -> S) {
     let taken = lab.engine.snapshot(&Who::anybody(), &notes, None, None, Some(1)).await.expect("a first page");
     let next = taken.next.expect("a second page");
     let nul = "MDAwMDAwMDAwMDAwMDAwMS0xLTEgcm93IHIAMQ";
-    for forged in ["", "x", "!!", &next[1..], &format!("{next}{next}"), nul] {
+    for forged in ["", "x", "!!", &next[1..], &next[..next.len() - 8], nul] {
         let page = lab.engine.snapshot(&Who::anybody(), &notes, None, Some(forged), None).await;
         let refused = matches!(page, Err(PullError::NoPage | PullError::EpochChanged | PullError::CursorTooOld));
         assert!(refused, "the forged page {forged:?} gave {page:?}");
@@ -114,8 +123,40 @@ pub async fn p08_rows_come_in_the_order_of_bytes<S: Store>(open: impl AsyncFn() 
     let lab = Lab::open(&open).await;
     let notes = scope("open");
     let mut ids = vec![
-        "a", "A", "b", "B", "aa", "a ", " a", "a%", "a_", "a\\", "a'b", "é", "e\u{301}", "z", "Z", "ß", "ss", "0", "10",
-        "9", "\u{ffff}", "\u{10000}", "\u{e000}", "😀", "ı", "i", "I", "İ", "a%b", "axb", "a_b", "-", "_", "~",
+        "a",
+        "A",
+        "b",
+        "B",
+        "aa",
+        "a ",
+        " a",
+        "a%",
+        "a_",
+        "a\\",
+        "a'b",
+        "é",
+        "e\u{301}",
+        "z",
+        "Z",
+        "ß",
+        "ss",
+        "0",
+        "10",
+        "9",
+        "\u{ffff}",
+        "\u{10000}",
+        "\u{e000}",
+        "😀",
+        "ı",
+        "i",
+        "I",
+        "İ",
+        "a%b",
+        "axb",
+        "a_b",
+        "-",
+        "_",
+        "~",
     ];
     let kinds = ["row", "Row", "ROW", "a.b", "a-b", "a_b"];
     let steps = ids.iter().flat_map(|id| kinds.map(|kind| put_as(kind, id, *id)));
@@ -130,7 +171,11 @@ pub async fn p08_rows_come_in_the_order_of_bytes<S: Store>(open: impl AsyncFn() 
     assert_eq!(scan(Scan::all()).await, ids, "a scan is in the order of bytes");
     for prefix in ["", "a", "a%", "a_", "A", "é", "e", "\\", "\u{e000}", "\u{10000}", "x", "a\\"] {
         let expected: Vec<_> = ids.iter().copied().filter(|id| id.starts_with(prefix)).collect();
-        assert_eq!(scan(Scan::all().prefix(prefix)).await, expected, "all that starts with {prefix:?}, and nothing else");
+        assert_eq!(
+            scan(Scan::all().prefix(prefix)).await,
+            expected,
+            "all that starts with {prefix:?}, and nothing else"
+        );
         for after in ["", "0", "a", "aa", "é", "~", "\u{10ffff}"] {
             let expected: Vec<_> = expected.iter().copied().filter(|id| *id > after).take(3).collect();
             let found = scan(Scan::all().prefix(prefix).after(after).limit(3)).await;
@@ -144,7 +189,10 @@ pub async fn p08_rows_come_in_the_order_of_bytes<S: Store>(open: impl AsyncFn() 
     for id in &ids {
         assert_eq!(lab.row(&notes, id).await, Some((*id).into()), "the row {id:?} is read by its id");
     }
-    assert_eq!(lab.row(&notes, "AA").await, None, "ids differ where their bytes do");
+    for absent in ["AA", "", "a\0", "\0", "\n"] {
+        assert_eq!(lab.row(&notes, absent).await, None, "ids differ where their bytes do");
+    }
+    assert_eq!(lab.engine.read(&notes).scan_rows("r\0w", Scan::all()).await.expect("a scan").len(), 0);
 }
 
 /// Property 9: a cursor below the kept log is told to take a snapshot; the first kept one reads on.

@@ -1,7 +1,10 @@
 //! Properties 12 and 13: what can't be done blocks nothing, and nothing that a client sends is special to a store.
 
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures::future::{MaybeDone, maybe_done};
 use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -43,8 +46,8 @@ impl Serialize for Unwritable {
     }
 }
 
-/// Property 12: a mutation that can never succeed is undone and acknowledged with its reason, once for all, and what comes behind it is done; one that
-/// may succeed later stops the push and is not acknowledged.
+/// Property 12: a mutation that can never succeed is undone and acknowledged with its reason, once for all, and what comes behind it is
+/// done; one that may succeed later stops the push and is not acknowledged.
 pub async fn p12_poison_blocks_nothing<S: Store>(open: impl AsyncFn() -> S) {
     let lab = Lab::open(&open).await;
     let notes = scope("open");
@@ -189,12 +192,12 @@ pub async fn p13_calls_may_be_given_up<S: Store>(open: impl AsyncFn() -> S) {
         let call = Mutation::new(&notes, "run", &[add("called", 1)]).expect("steps have a form in JSON");
         let call = call.key(round.to_string());
         let (mut pushing, mut calling) = (
-            Box::pin(lab.push(&client, mutations.clone())),
-            Box::pin(lab.engine.apply(Who::server(), call.clone())),
+            maybe_done(Box::pin(lab.push(&client, mutations.clone()))),
+            maybe_done(Box::pin(lab.engine.apply(Who::server(), call.clone()))),
         );
         for _ in 0..round % 5 {
-            let _ = futures::poll!(&mut pushing);
-            let _ = futures::poll!(&mut calling);
+            poll_once(&mut pushing).await;
+            poll_once(&mut calling).await;
             tokio::task::yield_now().await;
         }
         drop((pushing, calling));
@@ -205,20 +208,57 @@ pub async fn p13_calls_may_be_given_up<S: Store>(open: impl AsyncFn() -> S) {
         soon("a push after one that was given up", lab.applied(&client, mutations)).await;
         lab.engine.apply(Who::server(), call).await.expect("a call after one that was given up");
         let expected = round as i64 + 1;
-        assert_eq!(lab.row(&notes, "sum").await, Some((expected * 2).into()), "once, whether its answer was heard or not");
+        assert_eq!(
+            lab.row(&notes, "sum").await,
+            Some((expected * 2).into()),
+            "once, whether its answer was heard or not"
+        );
         assert_eq!(lab.row(&notes, "other").await, Some(expected.into()));
         assert_eq!(lab.row(&notes, "called").await, Some(expected.into()));
     }
     soon("the engine", lab.engine.drain()).await;
 }
 
+async fn poll_once<F: Future + Unpin>(future: &mut MaybeDone<F>) {
+    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_ready())).await;
+}
+
 /// Property 12, for names and values: no text and no number means anything to a store.
 pub async fn p12_no_text_is_special<S: Store>(open: impl AsyncFn() -> S) {
     let lab = Lab::open(&open).await;
     let texts = [
-        "'; DROP TABLE mizu_log; --", "\" or 1=1", "`x`", "%", "_", "\\", "\\0", "$1", "?1", ":a", "@a", "null", "NULL", "NaN", "0", " ",
-        " a", "a ", "é", "e\u{301}", "\u{feff}a", "\u{202e}a", "\u{2028}", "\u{10ffff}", "𝕏😀", "{}", "[]", "<script>", "a/../b", "\u{ad}",
-        &"x".repeat(128), &"😀".repeat(32),
+        "'; DROP TABLE mizu_log; --",
+        "\" or 1=1",
+        "`x`",
+        "%",
+        "_",
+        "\\",
+        "\\0",
+        "$1",
+        "?1",
+        ":a",
+        "@a",
+        "null",
+        "NULL",
+        "NaN",
+        "0",
+        " ",
+        " a",
+        "a ",
+        "é",
+        "e\u{301}",
+        "\u{feff}a",
+        "\u{202e}a",
+        "\u{2028}",
+        "\u{10ffff}",
+        "𝕏😀",
+        "{}",
+        "[]",
+        "<script>",
+        "a/../b",
+        "\u{ad}",
+        &"x".repeat(128),
+        &"😀".repeat(32),
     ];
     let client = ClientId::random();
     for (n, text) in texts.iter().enumerate() {
@@ -227,12 +267,16 @@ pub async fn p12_no_text_is_special<S: Store>(open: impl AsyncFn() -> S) {
         lab.applied(&client, vec![sent(n as u64 + 1, &odd, steps)]).await;
         let told = lab.pull(&odd, Some(&client), Cursor::BEGINNING, 1).await;
         let expected = Value::from(*text).to_string();
-        assert_eq!(told.rows.get(&("row".into(), (*text).into())), Some(&expected), "the row {text:?} is pulled as it was put");
+        assert_eq!(
+            told.rows.get(&("row".into(), (*text).into())),
+            Some(&expected),
+            "the row {text:?} is pulled as it was put"
+        );
         assert_eq!(lab.snapshot(&odd, Some(&client), 1).await.rows, told.rows, "and shown in a snapshot");
         assert_eq!(lab.row(&odd, text).await, Some((*text).into()));
         let refused = sent(1, &odd, vec![reject(text)]);
         let pushed = lab.push(&ClientId::random(), vec![refused]).await;
-        assert_eq!(codes(&pushed), [*text], "a code of any text");
+        assert_eq!(codes(&pushed), [&text[..text.len().min(100)]], "a code of any text");
         let key = Mutation::new(&odd, "run", &[add("sum", 1)]).expect("steps").key(*text);
         lab.engine.apply(Who::server(), key).await.expect("a key of any text");
     }
@@ -240,7 +284,10 @@ pub async fn p12_no_text_is_special<S: Store>(open: impl AsyncFn() -> S) {
         let notes = scope("open:control");
         let seq = n as u64 + texts.len() as u64 + 1;
         let refused = lab.push(&client, vec![sent(seq, &notes, vec![put("n", *text), read("n", text)])]).await;
-        assert!(refused.stop.is_none(), "the prefix {text:?} can't be looked for, which is nobody's failure: {refused:?}");
+        assert!(
+            refused.stop.is_none(),
+            "the prefix {text:?} can't be looked for, which is nobody's failure: {refused:?}"
+        );
         let called = Mutation::new(&notes, "run", &[put("n", *text), reject(text)]).expect("steps");
         let called = lab.engine.apply(Who::server(), called.key("k")).await;
         assert!(matches!(called, Err(ApplyError::Rejected(_) | ApplyError::KeyReused(_))), "{called:?}");
@@ -252,9 +299,32 @@ pub async fn p12_no_text_is_special<S: Store>(open: impl AsyncFn() -> S) {
     let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let abyss = format!("{}1{}", "[".repeat(9_000), "]".repeat(9_000));
     let values = [
-        "0", "-0", "-0.0", "1e308", "5e-324", "0.1", "9007199254740993", "18446744073709551615", "-9223372036854775808", "1.0", "\"\"",
-        "\"\\u0000\"", "\"\\u2028\\\"\\\\\"", "{\"\":{\"\":[]}}", "{\"__proto__\":1}", "null", "true", "[[],{}]", "{\"b\":1,\"a\":2}",
-        "123456789012345678901234567890", "1e400", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ 1 ,\n2 ] ", &deep, &abyss,
+        "0",
+        "-0",
+        "-0.0",
+        "1e308",
+        "5e-324",
+        "0.1",
+        "9007199254740993",
+        "18446744073709551615",
+        "-9223372036854775808",
+        "1.0",
+        "\"\"",
+        "\"\\u0000\"",
+        "\"\\u2028\\\"\\\\\"",
+        "{\"\":{\"\":[]}}",
+        "{\"__proto__\":1}",
+        "null",
+        "true",
+        "[[],{}]",
+        "{\"b\":1,\"a\":2}",
+        "123456789012345678901234567890",
+        "1e400",
+        "\"\\ud800\"",
+        "{\"a\":1,\"a\":2}",
+        " [ 1 ,\n2 ] ",
+        &deep,
+        &abyss,
     ];
     let client = ClientId::random();
     for (n, value) in values.iter().enumerate() {
@@ -290,7 +360,8 @@ pub async fn p12_no_text_is_special<S: Store>(open: impl AsyncFn() -> S) {
 pub async fn p12_limits_refuse<S: Store>(open: impl AsyncFn() -> S) {
     let lab = Lab::open(&open).await;
     let tx = TxLimits { changes: 5, row_bytes: 100 };
-    let engine = lab.builder().limits(SyncLimits { tx, mutations: 3, args_bytes: 300, ..SyncLimits::default() }).build();
+    let engine =
+        lab.builder().limits(SyncLimits { tx, mutations: 3, args_bytes: 300, ..SyncLimits::default() }).build();
     let notes = scope("open");
     let client = ClientId::random();
     let args = |bytes: usize| {
@@ -323,7 +394,7 @@ pub async fn p12_limits_refuse<S: Store>(open: impl AsyncFn() -> S) {
     assert!(matches!(pushed.stop, Some(PushError::TooMany { most: 3 })) && pushed.results.is_empty());
     let told = lab.pull(&notes, Some(&client), Cursor::BEGINNING, 100).await;
     assert_eq!(told.acks.len(), 11);
-    assert!(told.acks.iter().filter(|ack| ack.status != Status::Applied).count() == 4);
+    assert!(told.acks.iter().filter(|ack| ack.status != Status::Applied).count() == 5);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! Properties 14 and 15: mutations of several scopes, and who may do what.
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
 use super::fixture::{Lab, User, add, code, codes, named, numbers, put, reject, scope, sent, soon};

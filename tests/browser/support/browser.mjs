@@ -34,6 +34,7 @@ export function launch(options) {
  * @property {Context} context
  * @property {Page} page of the context; more come from `context.newPage()`
  * @property {Watch} watch
+ * @property {() => Promise<Page>} stranger a page of another browser, which knows nothing of this one
  * @property {(end: () => unknown) => void} later does something when the test is over
  */
 
@@ -54,12 +55,17 @@ export function browser(launching) {
    */
   return (name, run, options) =>
     test(name, { timeout: TIMEOUT }, async (t) => {
-      const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
-      context.setDefaultTimeout(15_000);
       const watch = new Watch();
-      await watch.start(context);
-      t.after(() => context.close());
-      await run({ context, page: await context.newPage(), watch, later: (end) => t.after(end) });
+      const open = async () => {
+        const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
+        context.setDefaultTimeout(15_000);
+        await watch.start(context);
+        t.after(() => context.close());
+        return context;
+      };
+      const stranger = async () => (await open()).newPage();
+      const context = await open();
+      await run({ context, page: await context.newPage(), watch, stranger, later: (end) => t.after(end) });
       watch.check();
     });
 }
@@ -78,11 +84,13 @@ export class Watch {
       page.on("pageerror", (error) => this.#wrong.push(`${page.url()}: ${error.stack}`));
       page.on("crash", () => this.#wrong.push(`${page.url()} crashed`));
     });
-    context.on("console", (message) => {
+    const hear = (/** @type {import("../../../runtime-js/node_modules/playwright-core").ConsoleMessage} */ message) => {
       const text = message.text();
       // What the network does is the business of the tests that break it.
       if (message.type() === "error" && !/Failed to load resource|WebSocket connection/.test(text)) this.#wrong.push(text);
-    });
+    };
+    context.on("console", hear);
+    context.on("serviceworker", (worker) => worker.on("console", hear));
     await context.addInitScript(() => {
       const heard = [];
       window.heard = heard;

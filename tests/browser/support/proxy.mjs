@@ -18,12 +18,12 @@ export class Proxy {
   /** What is not passed on: requests, answers. */
   #held = { requests: false, answers: false };
 
-  /** @param {import("./server.mjs").Server} target */
+  /** @param {{ port: number }} target */
   constructor(target) {
     this.#target = target;
   }
 
-  /** @param {import("./server.mjs").Server} target */
+  /** @param {{ port: number }} target */
   static async open(target) {
     const proxy = new Proxy(target);
     proxy.#listener.listen(0, "127.0.0.1");

@@ -16,6 +16,7 @@ const PATIENCE = 20_000;
 export class Server {
   #name;
   #env;
+  #args;
   #folder = mkdtempSync(join(tmpdir(), "mizu-server-"));
   /** @type {import("node:child_process").ChildProcess | undefined} */
   #process;
@@ -24,10 +25,11 @@ export class Server {
   output = "";
   port = 0;
 
-  /** @param {string} name of the example @param {Record<string, string>} [env] */
-  constructor(name, env = {}) {
+  /** @param {string} name of the example @param {Record<string, string>} [env] @param {string[]} [args] */
+  constructor(name, env = {}, args = []) {
     this.#name = name;
     this.#env = env;
+    this.#args = args;
   }
 
   /** Whether the example was built. @param {string} name */
@@ -44,7 +46,7 @@ export class Server {
     const binary = join(EXAMPLES, this.#name);
     if (!existsSync(binary)) throw new Error(`${binary} is missing; build it with: cargo build --examples`);
     const env = { PATH: process.env.PATH, RUST_BACKTRACE: "0", ...this.#env, ADDR: `127.0.0.1:${this.port}` };
-    const child = spawn(binary, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(binary, this.#args, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     // Nothing of it outlives the tests, whatever ends them.
     process.on("exit", this.#kill);
@@ -53,7 +55,7 @@ export class Server {
       const timer = setTimeout(() => fail("does not listen"), PATIENCE);
       const hear = (/** @type {Buffer} */ data) => {
         this.output += data;
-        const said = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.output.slice(start));
+        const said = /http:\/\/127\.0\.0\.1:(\d+)[/\s]/.exec(this.output.slice(start));
         if (!said) return;
         clearTimeout(timer);
         resolve(Number(said[1]));
