@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::change::{Ack, Change, Row, Status};
 use super::cursor::Epoch;
 use super::entity::Scan;
-use super::error::StoreError;
+use super::error::{Rejection, StoreError};
 use super::ids::{Scope, Seq};
 use super::store::{CompactAsk, Compacted, Extent, Group, PullAsk, PullPart, RowsAsk, RowsPart, Store};
 use super::transaction::{Entry, Locked, Patience, Step, Stored, Transaction, done};
@@ -395,8 +395,8 @@ impl Transaction for MemoryTransaction {
         done(Ok(()))
     }
 
-    fn release(&mut self) -> Step<'_, ()> {
-        done(Ok(()))
+    fn release(&mut self) -> Step<'_, Option<Rejection>> {
+        done(Ok(None))
     }
 
     fn get<'a>(&'a mut self, scope: &'a Scope, entity: &'a str, id: &'a str) -> Step<'a, Option<String>> {

@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, Either, Ready, ready};
 use super::change::{Row, Status};
 use super::cursor::Epoch;
 use super::entity::Scan;
-use super::error::StoreError;
+use super::error::{Rejection, StoreError};
 use super::ids::{Scope, Seq};
 
 /// One step of a transaction: ready at once in an embedded store, a future in one across a network.
@@ -96,8 +96,8 @@ pub trait Transaction: Send + Any {
     /// Undoes everything since the savepoint, and ends it.
     fn rollback(&mut self) -> Step<'_, ()>;
 
-    /// Keeps everything since the savepoint, and ends it.
-    fn release(&mut self) -> Step<'_, ()>;
+    /// Keeps everything since the savepoint, and ends it; or undoes it, and says why it can't be kept: a constraint that the store checks only now does not hold.
+    fn release(&mut self) -> Step<'_, Option<Rejection>>;
 
     /// The row as it is now.
     fn get<'a>(&'a mut self, scope: &'a Scope, entity: &'a str, id: &'a str) -> Step<'a, Option<String>>;

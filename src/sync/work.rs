@@ -311,8 +311,10 @@ impl Work {
         }
         let failed = match ended {
             Ok(Ok(Ok(()))) => {
-                tx.store().release().await?;
-                return Ok(Ok(Status::Applied));
+                return Ok(Ok(match tx.store().release().await? {
+                    None => Status::Applied,
+                    Some(rejection) => Status::Rejected(rejection),
+                }));
             }
             Ok(Ok(Err(Error::Store(error)))) => return Err(error),
             Ok(Ok(Err(Error::Unavailable(why)))) => Err(PushError::Unavailable(why)),

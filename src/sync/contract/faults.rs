@@ -13,7 +13,7 @@ use super::fixture::Shared;
 use crate::sync::change::Row;
 use crate::sync::cursor::Epoch;
 use crate::sync::entity::Scan;
-use crate::sync::error::{Result, StoreError};
+use crate::sync::error::{Rejection, Result, StoreError};
 use crate::sync::ids::{Scope, Seq};
 use crate::sync::mutator::Run;
 use crate::sync::store::{CompactAsk, Compacted, PullAsk, PullPart, RowsAsk, RowsPart, Store};
@@ -239,7 +239,7 @@ impl Transaction for Planned {
         self.step(|inner| inner.rollback())
     }
 
-    fn release(&mut self) -> Step<'_, ()> {
+    fn release(&mut self) -> Step<'_, Option<Rejection>> {
         self.step(|inner| inner.release())
     }
 

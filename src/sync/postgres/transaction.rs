@@ -489,17 +489,12 @@ impl Transaction for PostgresTransaction {
         done(Ok(()))
     }
 
-    fn release(&mut self) -> Step<'_, ()> {
+    fn release(&mut self) -> Step<'_, Option<Rejection>> {
         if !self.raw && !self.afloat {
             self.let_go();
-            return done(Ok(()));
+            return done(Ok(None));
         }
-        later(async move {
-            match self.keep().await? {
-                Some(rejection) => Err(StoreError::new("a constraint that was to be checked at the commit", rejection)),
-                None => Ok(()),
-            }
-        })
+        later(self.keep())
     }
 
     fn get<'a>(&'a mut self, scope: &'a Scope, entity: &'a str, id: &'a str) -> Step<'a, Option<String>> {

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Params, params};
 
 use super::{raw, reading, schema};
 use crate::sync::change::{Row, Status};
 use crate::sync::entity::Scan;
-use crate::sync::error::StoreError;
+use crate::sync::error::{Rejection, StoreError};
 use crate::sync::ids::{Scope, Seq};
 use crate::sync::store::{Entry, Locked, Patience, RowsAsk, Step, Stored, Transaction, done};
 
@@ -24,13 +24,26 @@ pub(super) struct SqliteTransaction {
     scopes: HashMap<Scope, i64>,
     /// Whether an app's own statements are running, which may not end the transaction.
     guarded: Arc<AtomicBool>,
+    /// What the last commit failed of.
+    pub(super) check: Check,
+}
+
+/// SQLite checks deferred foreign keys when it commits, and can't say which mutation broke them.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Check {
+    /// Not before the commit.
+    Late,
+    /// A commit failed of it.
+    Needed,
+    /// After each mutation: looks through all tables with foreign keys, so only a push whose commit failed has to bear it.
+    Each,
 }
 
 impl SqliteTransaction {
     pub(super) fn new(mut conn: Connection) -> Self {
         let guarded = Arc::new(AtomicBool::new(false));
         raw::guard(&mut conn, guarded.clone());
-        Self { conn, scopes: HashMap::new(), guarded }
+        Self { conn, scopes: HashMap::new(), guarded, check: Check::Late }
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -41,11 +54,28 @@ impl SqliteTransaction {
         if self.scopes.len() > SCOPES {
             self.scopes.clear();
         }
+        if self.check == Check::Needed {
+            self.check = Check::Late;
+        }
         self.run("begin immediate -- mizu", []).map(drop).map_err(failed)
     }
 
     pub(super) fn commit(&mut self) -> Result<(), StoreError> {
-        self.run("commit -- mizu", []).map(drop).map_err(failed)
+        let committed = self.run("commit -- mizu", []);
+        if committed.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)) {
+            self.check = Check::Needed;
+        }
+        committed.map(drop).map_err(failed)
+    }
+
+    /// Keeps the mutation, or undoes it and says why it can't be kept.
+    fn keep(&self) -> rusqlite::Result<Option<Rejection>> {
+        let broken = self.check == Check::Each && self.statement("pragma foreign_key_check")?.exists([])?;
+        if broken {
+            self.run("rollback to mizu", [])?;
+        }
+        self.run("release mizu", [])?;
+        Ok(broken.then(|| Rejection::new("constraint", "a foreign key has no row that it refers to")))
     }
 
     /// Rolls back, and says whether the connection can be used again.
@@ -231,8 +261,8 @@ impl Transaction for SqliteTransaction {
         step(undone.and_then(|_| self.run("release mizu", [])).map(drop))
     }
 
-    fn release(&mut self) -> Step<'_, ()> {
-        step(self.run("release mizu", []).map(drop))
+    fn release(&mut self) -> Step<'_, Option<Rejection>> {
+        step(self.keep())
     }
 
     fn get<'a>(&'a mut self, scope: &'a Scope, entity: &'a str, id: &'a str) -> Step<'a, Option<String>> {

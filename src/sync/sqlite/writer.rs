@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::store::closed;
-use super::transaction::SqliteTransaction;
+use super::transaction::{Check, SqliteTransaction};
 use crate::sync::error::StoreError;
 use crate::sync::store::{Done, Group, Work};
 
@@ -75,7 +75,13 @@ fn group(
         }
     };
     let works: Vec<_> = pushes.iter().map(|(work, _)| work.clone()).collect();
-    let (left, committed) = commit(transaction, &works);
+    let (mut left, committed) = match &*works {
+        [work] => {
+            let (left, done) = alone(transaction, work);
+            (left, done.map(|done| vec![done]))
+        }
+        works => commit(transaction, works),
+    };
     match committed {
         Ok(done) => {
             for ((_, reply), done) in pushes.drain(..).zip(done) {
@@ -91,7 +97,6 @@ fn group(
         Err(error) => {
             tracing::warn!(%error, pushes = pushes.len(), "a shared commit failed; each push is tried alone");
             let mut rest = std::mem::take(pushes).into_iter();
-            let mut left = left;
             while let Some((work, reply)) = rest.next() {
                 transaction = match left.map_or_else(|| reopen().map(SqliteTransaction::new), Ok) {
                     Ok(transaction) => transaction,
@@ -101,9 +106,9 @@ fn group(
                         return None;
                     }
                 };
-                let (now_left, done) = commit(transaction, &[work]);
+                let (now_left, done) = alone(transaction, &work);
                 left = now_left;
-                let _ = reply.send(done.and_then(|mut done| done.pop().ok_or_else(closed)));
+                let _ = reply.send(done);
             }
             left
         }
@@ -117,6 +122,20 @@ fn answer(pushes: impl Iterator<Item = Push>, result: Result<(), StoreError>) {
             let _ = reply.send(Err(error.clone()));
         }
     }
+}
+
+/// A push by itself. When its commit fails of a foreign key, it runs again, and the mutation that broke the key is rejected.
+fn alone(transaction: SqliteTransaction, work: &Arc<Work>) -> (Option<SqliteTransaction>, Result<Done, StoreError>) {
+    let works = std::slice::from_ref(work);
+    let (mut left, mut done) = commit(transaction, works);
+    if let Some(mut transaction) = left.take_if(|transaction| transaction.check == Check::Needed) {
+        transaction.check = Check::Each;
+        (left, done) = commit(transaction, works);
+        if let Some(transaction) = &mut left {
+            transaction.check = Check::Late;
+        }
+    }
+    (left, done.and_then(|mut done| done.pop().ok_or_else(closed)))
 }
 
 /// One transaction: all of these, or none.
