@@ -70,6 +70,7 @@ pub use page::*;
 /// Values for the `data-lv-*` attributes in templates.
 pub mod lv {
     pub use crate::page::event_name as event;
+    pub use crate::page::{mutation, row_templates};
 }
 
 /// All that an app with pages usually needs.

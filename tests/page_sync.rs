@@ -335,3 +335,52 @@ async fn a_socket_without_an_identity_hears_nothing() {
     let (kind, body) = raw.receive().await;
     assert_eq!((kind, body[0].as_str()), (Kind::ERROR, Some("unauthorized")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_with_a_store_hears_of_what_its_page_watches() {
+    let fixture = fixture();
+    let mut raw = Raw::connect(&fixture.live, &[("x-user", "ann")]).await;
+    let join = serde_json::json!(["", "/todos/all", { "pokes": "1" }, null, []]);
+    raw.send(Kind::JOIN, Topic::connection(), Ref::new(1), &join).await;
+    assert_eq!(raw.receive().await.0, Kind::REPLY);
+    let (kind, body) = raw.receive().await;
+    assert_eq!(
+        (kind, body[0].as_str(), body[1].as_str()),
+        (Kind::POKE, Some("all"), Some("")),
+        "look whether it moved"
+    );
+    fixture.add("Tea").await;
+    let cursor = fixture.engine.read(&Scope::new("all").unwrap()).cursor().await.unwrap().to_string();
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let (kind, body) = raw.receive().await;
+        if kind == Kind::POKE {
+            assert_eq!((body[0].as_str(), body[1].as_str()), (Some("all"), Some(&*cursor)));
+        }
+        kinds.push(kind);
+    }
+    assert!(kinds.contains(&Kind::POKE) && kinds.contains(&Kind::PATCH), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn regions_come_alone_over_http() {
+    let fixture = fixture();
+    fixture.add("Tea").await;
+    let ann = fixture.app("ann");
+    let parked = fixture.live.live().parked();
+    let ask = async |regions: &str| {
+        let request =
+            axum::http::Request::get("/todos/all").header("mizu-regions", regions).body(axum::body::Body::empty());
+        ann.send(request.unwrap()).await
+    };
+    let answer = ask("list, open").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let regions =
+        r#"<template data-lv-region="list"><li>Tea</li></template><template data-lv-region="open">1 open</template>"#;
+    assert_eq!(answer.body(), regions);
+    assert_eq!(answer.header("vary"), Some("mizu-regions"));
+    assert_eq!(ask("list,nowhere<b>").await.status(), StatusCode::NOT_FOUND);
+    assert!(ask("nowhere<b>").await.body().contains("nowhere&lt;b&gt;"));
+    assert_eq!(ask(" , ").await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(fixture.live.live().parked(), parked, "no session waits for anybody");
+}

@@ -10,7 +10,7 @@ mod script;
 use axum::Router;
 use axum::routing::get;
 
-use self::script::{INSPECTOR, LIVE, SYNC};
+use self::script::{INSPECTOR, LIVE, LOCAL, SYNC};
 
 /// The path of the script that a page loads.
 ///
@@ -37,6 +37,19 @@ pub fn live_script_path() -> &'static str {
 /// ```
 pub fn sync_script_path() -> &'static str {
     SYNC.path()
+}
+
+/// The path of the script that lets a page work without a network: [`LiveBuilder::offline`](crate::LiveBuilder::offline).
+///
+/// # Shape
+///
+/// `/_mizu/<hash>/mizu-local.js`, as [`live_script_path`].
+///
+/// ```
+/// assert!(mizu::assets::local_script_path().ends_with("/mizu-local.js"));
+/// ```
+pub fn local_script_path() -> &'static str {
+    LOCAL.path()
 }
 
 /// The path of the module that shows what a local store holds, for development.

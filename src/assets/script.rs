@@ -38,6 +38,7 @@ macro_rules! script {
 
 pub(super) static LIVE: LazyLock<Script> = script!("mizu-live.js");
 pub(super) static SYNC: LazyLock<Script> = script!("mizu-sync.js");
+pub(super) static LOCAL: LazyLock<Script> = script!("mizu-local.js");
 pub(super) static INSPECTOR: LazyLock<Script> = script!("mizu-inspector.js");
 pub(super) static OFFLINE: LazyLock<Script> = script!("mizu-offline.js");
 
@@ -88,7 +89,8 @@ impl Script {
 
 /// A script by its hash. axum answers a HEAD with the same and leaves the body out.
 pub(super) async fn hashed(Path((hash, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    let script = [&LIVE, &SYNC, &INSPECTOR].into_iter().find(|script| script.name == name && script.hash == hash);
+    let script =
+        [&LIVE, &SYNC, &LOCAL, &INSPECTOR].into_iter().find(|script| script.name == name && script.hash == hash);
     match script {
         Some(script) => script.answer(&headers, "public, max-age=31536000, immutable"),
         None => (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-store")]).into_response(),

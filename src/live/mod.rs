@@ -56,6 +56,7 @@ mod connection;
 mod limit;
 mod listen;
 mod message;
+mod presence;
 pub mod pubsub;
 mod server;
 mod short;
@@ -75,6 +76,7 @@ pub use self::{
     limit::Limits,
     listen::{Listen, serve},
     message::{Kind, Message, Ref},
+    presence::{Difference, Presence, PresenceError, Present, Roll, SILENCE, Tracked, Watching},
     pubsub::{
         Adapter, AdapterError, Delivery, Incoming, Local, PubSub, PublishError, Published, SubscribeError, Subscriber,
         Subscription,

@@ -15,7 +15,7 @@ use super::park::{Park, ParkLimits};
 use super::publish;
 use super::token::Signer;
 use crate::edge::{Extract, Identity, Who, extractor};
-use crate::live::{Adapter, KeyedLimiter, Limits, Origins, PubSub, Shutdown, TrustedProxies};
+use crate::live::{Adapter, KeyedLimiter, Limits, Origins, Presence, PubSub, Shutdown, TrustedProxies};
 use crate::sync::Engine;
 
 /// The server side of an app: its sessions, its topics, its secret. Cheap to clone; clones are the same server.
@@ -47,6 +47,8 @@ struct Inner {
     joins: KeyedLimiter<String>,
     sync: Option<Engine>,
     cache: ReadCache,
+    offline: Vec<String>,
+    presence: Presence,
 }
 
 /// What is the same for all sessions.
@@ -188,8 +190,25 @@ impl Live {
         self.0.sync.as_ref()
     }
 
+    /// Who is present in which topic, for what is no page: [`Ctx::track`](crate::Ctx::track) is a page's way in.
+    ///
+    /// ```
+    /// # use mizu::{Live, live::Topic};
+    /// assert!(Live::new().presence().roll(&Topic::new("room:7").unwrap()).is_empty());
+    /// ```
+    pub fn presence(&self) -> &Presence {
+        &self.0.presence
+    }
+
     pub(crate) fn cache(&self) -> &ReadCache {
         &self.0.cache
+    }
+
+    /// The pages that open without a network, if the one at this address is among them.
+    pub(crate) fn offline(&self, url: &str) -> Option<&[String]> {
+        let path = url.split('?').next().unwrap_or(url);
+        let named = self.0.sync.is_some() && self.0.offline.iter().any(|named| named == path);
+        named.then_some(&*self.0.offline)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -289,6 +308,7 @@ pub struct LiveBuilder {
     proxies: TrustedProxies,
     extract: Option<Extract>,
     sync: Option<Engine>,
+    offline: Vec<String>,
 }
 
 impl LiveBuilder {
@@ -444,6 +464,23 @@ impl LiveBuilder {
         self
     }
 
+    /// Pages that open and work without a network: their paths, without queries. On these, elements with `data-lv-mutate` change the browser's own store, at once and durably, and what it
+    /// holds goes to the engine as soon as the server is reached; a service worker keeps the page itself. It needs [`sync`](Self::sync), and the app's router needs
+    /// [`Engine::routes`]. What the browser keeps is this user's; `signOut` of the browser's `MizuSync` forgets it.
+    ///
+    /// ```
+    /// use mizu::Live;
+    /// use mizu::sync::{Engine, MemoryStore};
+    ///
+    /// let engine = Engine::builder(MemoryStore::new()).public("todos").build();
+    /// let live = Live::builder().sync(engine).offline(["/todos"]).build();
+    /// # let _ = live;
+    /// ```
+    pub fn offline<T: Into<String>>(mut self, paths: impl IntoIterator<Item = T>) -> Self {
+        self.offline.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
     /// The server.
     #[must_use]
     pub fn build(self) -> Live {
@@ -469,9 +506,11 @@ impl LiveBuilder {
             seed: xxhash_rust::xxh3::xxh3_64(&secret),
             signer: Signer::new(&secret),
             park,
+            presence: Presence::new(pubsub.clone(), self.shutdown.clone()),
             pubsub,
             sync: self.sync,
             cache: ReadCache::default(),
+            offline: self.offline,
             shutdown: self.shutdown,
             origins: self.origins,
             proxies: self.proxies,

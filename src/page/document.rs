@@ -30,6 +30,16 @@ pub struct Document {
     pub(crate) page: String,
     pub(crate) token: String,
     pub(crate) dev: bool,
+    pub(crate) offline: Option<Offline>,
+}
+
+/// What a page that opens without a network tells its browser.
+#[derive(Debug)]
+pub(crate) struct Offline {
+    /// Whose rows the browser keeps.
+    pub(crate) user: String,
+    /// The pages that it keeps.
+    pub(crate) paths: String,
 }
 
 impl Document {
@@ -42,6 +52,10 @@ impl Document {
     pub fn head(&self) -> Markup {
         html! {
             script type="module" src=(crate::assets::live_script_path()) {}
+            @if self.offline.is_some() {
+                link rel="modulepreload" href=(crate::assets::sync_script_path());
+                script type="module" src=(crate::assets::local_script_path()) {}
+            }
             (self.head)
         }
     }
@@ -52,7 +66,18 @@ impl Document {
         let mut out = String::with_capacity(self.page.len() + self.token.len() + 256);
         out.push_str("<div id=\"");
         out.push_str(ROOT);
-        out.push_str(if self.dev { "\" data-lv=\"dev\">" } else { "\" data-lv>" });
+        out.push_str(if self.dev { "\" data-lv=\"dev\"" } else { "\" data-lv" });
+        if let Some(Offline { user, paths }) = &self.offline {
+            let mut attribute = |name: &str, value: &str| {
+                out.push_str(name);
+                value.render_to(&mut out);
+                out.push('"');
+            };
+            attribute(" data-lv-sync=\"", crate::assets::sync_script_path());
+            attribute(" data-lv-user=\"", user);
+            attribute(" data-lv-offline=\"", paths);
+        }
+        out.push('>');
         write_with_plain_forms(&self.page, &self.token, &mut out);
         out.push_str("</div><form id=\"lv\" method=\"post\" hidden><input type=\"hidden\" name=\"lv-token\" autocomplete=\"off\" value=\"");
         out.push_str(&self.token);

@@ -23,7 +23,7 @@ use super::park::Hold;
 use super::pokes::Pokes;
 use super::runner::{Inbound, Inbox, send};
 use super::token::SessionId;
-use super::wire::{EventBody, FULL_LOAD, Join, Reply, Resync, Scopes};
+use super::wire::{EphemeralBody, EventBody, FULL_LOAD, Join, Reply, Resync, Scopes};
 use crate::edge::Who;
 use crate::live::{CloseCause, Connection, Handler, Kind, Message, Meta, Ref, Topic};
 
@@ -63,6 +63,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Pages one connection may have joined at a time.
 const PAGES: usize = 16;
+
+/// An ephemeral message is no longer than this, in bytes.
+const EPHEMERAL: usize = 4 * 1024;
 
 /// A page's address is no longer than this, in bytes.
 const ADDRESS: usize = 8 * 1024;
@@ -133,7 +136,7 @@ impl Door {
     fn forward(&self, connection: &Connection, message: &Message) {
         let Some(inbox) = inbox(connection, &message.topic) else {
             // LEAVE and ACK of a page that is gone already need no answer.
-            if !matches!(message.kind, Kind::LEAVE | Kind::ACK) {
+            if !matches!(message.kind, Kind::LEAVE | Kind::ACK | Kind::EPHEMERAL) {
                 let text = "This page is not joined; join it again.";
                 send(connection, Kind::ERROR, &message.topic, message.reference, &("unknown_topic", text, true));
             }
@@ -194,7 +197,9 @@ impl Handler for Door {
                     pokes.unsubscribe(&scopes);
                 }
             }
-            Kind::EVENT | Kind::LEAVE | Kind::RESYNC | Kind::ACK => self.forward(connection, &message),
+            Kind::EVENT | Kind::EPHEMERAL | Kind::LEAVE | Kind::RESYNC | Kind::ACK => {
+                self.forward(connection, &message)
+            }
             _ => refuse(
                 connection,
                 message.reference,
@@ -293,6 +298,12 @@ fn read(live: &Live, connection: &Connection, message: &Message) -> Result<Inbou
         Kind::RESYNC => {
             let body: Resync = format.from_slice(&message.body).map_err(|_| "The resync could not be read.")?;
             Ok(Inbound::Resync(body.regions))
+        }
+        Kind::EPHEMERAL if message.body.len() > EPHEMERAL => Err("An ephemeral message has at most 4 KiB."),
+        Kind::EPHEMERAL => {
+            let body: EphemeralBody =
+                format.from_slice(&message.body).map_err(|_| "The ephemeral message could not be read.")?;
+            Ok(Inbound::Ephemeral(body.name, body.payload))
         }
         Kind::ACK => Ok(Inbound::Confirmed),
         _ => Ok(Inbound::Leave),

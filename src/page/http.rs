@@ -21,11 +21,12 @@ use super::app::Live;
 use super::asked::Asked;
 use super::cookie::{self, FLASH_COOKIE, SESSION_COOKIE};
 use super::definition::Page;
-use super::document::Document;
+use super::document::{Document, Offline};
 use super::error::Error;
 use super::event::Event;
 use super::fields::Fields;
 use super::form;
+use super::fragments;
 use super::join::{Answer, JoinRequest, Ready};
 use super::park::{Claim, From, Held};
 use super::record::Plan;
@@ -41,6 +42,9 @@ use crate::live::Verdict;
 ///
 /// Layers, extractors and the router's state work as for any other route, for all of them. The app it stands in must be served
 /// through [`Live`].
+///
+/// A GET with the header `Mizu-Regions: todos, count` is answered with these regions alone, each in a `<template data-lv-region="todos">`, for a client that draws
+/// parts of the page by itself. A region that is an element of its own, such as a row, comes with `data-lv-outer`. One that the page doesn't have is a 404.
 ///
 /// # Example
 ///
@@ -121,6 +125,9 @@ impl<P: Page> Visit<P> {
 
     /// The GET: the page as HTML. Its session waits in the park for scripts or a plain POST.
     async fn get(self) -> Result<Response, Response> {
+        if let Some(names) = fragments::asked(&self.asked.parts.headers) {
+            return self.fragments(&names).await;
+        }
         let head = self.asked.parts.method == Method::HEAD;
         let live = self.live.clone();
         let headers = &self.asked.parts.headers;
@@ -166,6 +173,17 @@ impl<P: Page> Visit<P> {
             let generation = seat.generation;
             held.put_back(seat, generation);
         }
+        Ok(response)
+    }
+
+    /// Some regions of the page as it is now, for whoever has it already. No session is left behind.
+    async fn fragments(self, names: &[String]) -> Result<Response, Response> {
+        let (mut seat, held) = self.mount(None).await?;
+        let response = match seat.cx.take_redirect() {
+            Some(to) => see_other(&to),
+            None => fragments::answer(&seat.shown, names),
+        };
+        held.end(seat);
         Ok(response)
     }
 
@@ -292,7 +310,7 @@ impl<P: Page> Visit<P> {
                         Base::Token(token.shown)
                     }
                 };
-                Ready::new(seat, held, base, false)
+                Ready::new(seat, held, base, false, request.join())
             }
             None => {
                 let (mut seat, held) = self.mount(Some(&request)).await?;
@@ -302,7 +320,7 @@ impl<P: Page> Visit<P> {
                 }
                 let known = resume.is_none() && !token.shown.hashes().is_empty();
                 let base = if known { Base::Token(token.shown) } else { Base::Nothing };
-                Ready::new(seat, held, base, true)
+                Ready::new(seat, held, base, true, request.join())
             }
         };
         request.answer(Answer::Session(Box::new(ready)));
@@ -343,8 +361,10 @@ fn document<P: Page>(seat: &Seat<P>, status: StatusCode) -> Result<Response, Res
     let view = View::new(&session.state, &session.flash, session.who(), Plan::All(None), Seq::default());
     let make = || {
         let head = seat.page.head(&view);
+        let offline = live.offline(&seat.claim.url);
+        let offline = offline.map(|paths| Offline { user: session.who().key(), paths: paths.join(" ") });
         let (title, page, token) = (seat.title().to_owned(), seat.shown.html(), seat.page_token());
-        seat.page.layout(Document { title, head, page, token, dev: live.is_dev() }).into_string()
+        seat.page.layout(Document { title, head, page, token, dev: live.is_dev(), offline }).into_string()
     };
     let html = std::panic::catch_unwind(std::panic::AssertUnwindSafe(make)).map_err(|_| panicked(Panicked))?;
     let headers = [

@@ -93,12 +93,15 @@ pub(crate) struct Ready<P: Page> {
     hold: Arc<Hold>,
     base: Base,
     fresh: bool,
+    /// The browser has a store of its own, which wants to hear of the scopes that the page watches.
+    pokes: bool,
 }
 
 impl<P: Page> Ready<P> {
-    pub(crate) fn new(seat: Box<Seat<P>>, held: Held, base: Base, fresh: bool) -> Self {
+    pub(crate) fn new(seat: Box<Seat<P>>, held: Held, base: Base, fresh: bool, join: &Join) -> Self {
         let (id, inbox, hold) = (seat.id(), seat.cx.mailbox().clone(), held.hold().clone());
-        Self { seat: Some((seat, held)), id, inbox, hold, base, fresh }
+        let pokes = join.params.0.get("pokes").is_some();
+        Self { seat: Some((seat, held)), id, inbox, hold, base, fresh, pokes }
     }
 }
 
@@ -117,12 +120,12 @@ impl<P: Page> Joining for Ready<P> {
 
     fn start(mut self: Box<Self>, connection: Connection, topic: Topic, reference: Ref) -> BoxFuture<'static, ()> {
         let base = std::mem::replace(&mut self.base, Base::Nothing);
-        let (fresh, started) = (self.fresh, self.seat.take());
+        let (fresh, pokes, started) = (self.fresh, self.pokes, self.seat.take());
         Box::pin(async move {
             let Some((mut seat, held)) = started else { return };
             seat.generation = seat.generation.next();
             seat.cx.live().park().adopted(seat.id(), seat.generation);
-            Runner::new(seat, connection, topic).run(held, reference, base, fresh).await;
+            Runner::new(seat, connection, topic, pokes).run(held, reference, base, fresh).await;
         })
     }
 }

@@ -8,6 +8,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use super::asked::Asked;
+use super::ctx::heard;
 use super::event::Event;
 use crate::live::{Published, Ref};
 
@@ -23,6 +24,10 @@ pub(crate) enum Mail<M> {
     Published(Arc<Published>, Arc<Receive<M>>),
     /// A scope that the session watches has moved.
     Poke(Arc<Published>),
+    /// An ephemeral message of another session.
+    Heard(Arc<Published>),
+    /// One of this session's browser: its name and what is in it.
+    PassOn(String, serde_json::Value),
     /// The page is shown under another query.
     Params(Ref, Arc<str>, Box<Asked>),
     Resync(Vec<String>),
@@ -59,9 +64,7 @@ impl<M> Mailbox<M> {
     pub(crate) fn push(&self, mail: Mail<M>) -> Result<(), Overflow> {
         let pushed = {
             let mut queue = self.queue.lock();
-            if let Some(waiting) = supersedes(&mail)
-                .and_then(|topic| queue.mail.iter_mut().rev().find(|mail| supersedes(mail) == Some(topic)))
-            {
+            if let Some(waiting) = queue.older(&mail) {
                 *waiting = mail;
                 Ok(())
             } else if queue.overflowed || queue.mail.len() >= self.capacity {
@@ -75,6 +78,20 @@ impl<M> Mailbox<M> {
         };
         self.waker.wake();
         pushed
+    }
+
+    /// Takes mail that nobody misses: it is passed over when the mailbox is half full.
+    pub(crate) fn push_or_pass(&self, mail: Mail<M>) {
+        {
+            let mut queue = self.queue.lock();
+            let full = queue.overflowed || queue.mail.len() >= self.capacity / 2;
+            match queue.older(&mail) {
+                Some(waiting) => *waiting = mail,
+                None if full => return,
+                None => queue.mail.push_back(mail),
+            }
+        }
+        self.waker.wake();
     }
 
     /// The bytes a full mailbox holds.
@@ -121,11 +138,21 @@ impl<M> Mailbox<M> {
     }
 }
 
-/// The topic of which only the newest waiting message counts.
-fn supersedes<M>(mail: &Mail<M>) -> Option<&str> {
+impl<M> Queue<M> {
+    /// What the mail takes the place of.
+    fn older(&mut self, mail: &Mail<M>) -> Option<&mut Mail<M>> {
+        let key = latest(mail)?;
+        self.mail.iter_mut().rev().find(|waiting| latest(waiting) == Some(key))
+    }
+}
+
+/// Of which only the newest waiting mail counts: a kind, and a name in it.
+fn latest<M>(mail: &Mail<M>) -> Option<(u8, &str)> {
     match mail {
-        Mail::Published(published, _) if published.is_latest() => Some(published.topic().as_str()),
-        Mail::Poke(published) => Some(published.topic().as_str()),
+        Mail::Published(published, _) if published.is_latest() => Some((0, published.topic().as_str())),
+        Mail::Poke(published) => Some((1, published.topic().as_str())),
+        Mail::Heard(published) => heard(published).map(|heard| (2, heard.key.as_str())),
+        Mail::PassOn(name, _) => Some((3, name)),
         _ => None,
     }
 }

@@ -91,17 +91,22 @@ struct Poke {
 
 impl Subscriber for Poke {
     fn deliver(&self, published: &Arc<Published>) {
-        let Ok(cursor) = std::str::from_utf8(published.body()) else { return };
-        let Ok(body) = self.connection.format().to_bytes(&(&self.scope, cursor)) else { return };
-        let message = Message::new(Kind::POKE, Topic::connection(), Ref::PUSH, body);
-        match self.connection.send_latest(self.scope.as_str(), message) {
-            Ok(()) | Err(SendError::Closed | SendError::Full) => {}
-            Err(error) => tracing::debug!(%error, scope = %self.scope, "a poke could not be sent"),
-        }
+        tell(&self.connection, &self.scope, published.body());
     }
 
     /// A poke may have been lost: one without a cursor says to look.
     fn missed(&self, topic: &Topic) {
         self.deliver(&Arc::new(Published::new(topic.clone(), Bytes::new(), Delivery::Latest)));
+    }
+}
+
+/// Tells a browser that a scope has moved; the newest counts. With an empty cursor, to look whether it has.
+pub(crate) fn tell(connection: &Connection, scope: &Scope, cursor: impl AsRef<[u8]>) {
+    let Ok(cursor) = std::str::from_utf8(cursor.as_ref()) else { return };
+    let Ok(body) = connection.format().to_bytes(&(scope, cursor)) else { return };
+    let message = Message::new(Kind::POKE, Topic::connection(), Ref::PUSH, body);
+    match connection.send_latest(scope.as_str(), message) {
+        Ok(()) | Err(SendError::Closed | SendError::Full) => {}
+        Err(error) => tracing::debug!(%error, %scope, "a poke could not be sent"),
     }
 }

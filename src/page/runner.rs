@@ -8,13 +8,17 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::asked::Asked;
+use super::ctx::{Heard, heard};
 use super::definition::Page;
 use super::event::Event;
 use super::mailbox::{Mail, Overflow};
 use super::park::Held;
+use super::pokes;
 use super::seat::{Base, Panicked, Refusal, Seat};
+use super::watch::Watch;
 use super::wire::{FULL_LOAD, Joined, Patch, Reply};
-use crate::live::{CloseCode, Connection, Kind, Message, Ref, SendError, Topic};
+use crate::live::{CloseCode, Connection, Kind, Message, Published, Ref, SendError, Topic};
+use crate::sync::Scope;
 
 /// How a session's loop came to its end.
 enum Ended {
@@ -45,14 +49,18 @@ pub(crate) struct Runner<P: Page> {
     stale: bool,
     /// The event that is being handled.
     handling: Ref,
+    /// Watched scopes that the browser's own store knows of; nothing where it has none.
+    told: Option<Vec<Scope>>,
 }
 
 /// Mail taken in before the browser is shown the result, at most.
 const BURST: usize = 64;
 
 impl<P: Page> Runner<P> {
-    pub(crate) fn new(seat: Box<Seat<P>>, connection: Connection, topic: Topic) -> Self {
-        Self { seat, connection, topic, unanswered: Vec::new(), stale: false, handling: Ref::PUSH }
+    /// With `pokes`, the browser hears whenever a scope moves that the page watches.
+    pub(crate) fn new(seat: Box<Seat<P>>, connection: Connection, topic: Topic, pokes: bool) -> Self {
+        let told = pokes.then(Vec::new);
+        Self { seat, connection, topic, unanswered: Vec::new(), stale: false, handling: Ref::PUSH, told }
     }
 
     /// Answers the join and runs the session until it ends or is let go.
@@ -71,7 +79,7 @@ impl<P: Page> Runner<P> {
                 self.seat.unmount().await;
             }
             Some(Ended::Released) | None => {
-                self.seat.cx.effects.disarm();
+                self.seat.cx.disarm();
                 let generation = self.seat.generation;
                 held.put_back(self.seat, generation);
             }
@@ -79,7 +87,7 @@ impl<P: Page> Runner<P> {
     }
 
     async fn joined(&mut self, join: Ref, base: Base, fresh: bool) -> Result<(), Ended> {
-        self.seat.cx.arm();
+        self.seat.cx.arm().await;
         self.seat.catch_up().await?;
         let patch = self.seat.join(&base)?;
         let (session, live) = (self.seat.resume_token(), self.seat.cx.live());
@@ -94,6 +102,28 @@ impl<P: Page> Runner<P> {
         let reply = Reply { outcome: Ok(Some(joined)), patch: patch.as_ref() };
         send(&self.connection, Kind::REPLY, &Topic::connection(), join, &reply);
         self.redirect();
+        self.tell_watched();
+        Ok(())
+    }
+
+    /// Names the scopes that the page watches to the browser's own store, each once.
+    fn tell_watched(&mut self) {
+        let Some(told) = &mut self.told else { return };
+        for Watch { scope, .. } in self.seat.cx.watches() {
+            if !told.contains(scope) {
+                told.push(scope.clone());
+                pokes::tell(&self.connection, scope, "");
+            }
+        }
+    }
+
+    /// A watched scope has moved.
+    async fn poked(&mut self, poke: &Published) -> Result<(), Panicked> {
+        self.seat.poked(poke).await?;
+        let watch = self.seat.cx.watches().iter().find(|watch| watch.topic() == poke.topic());
+        if let (Some(_), Some(watch)) = (&self.told, watch) {
+            pokes::tell(&self.connection, &watch.scope, poke.body());
+        }
         Ok(())
     }
 
@@ -148,7 +178,16 @@ impl<P: Page> Runner<P> {
                     self.seat.info(message).await?;
                 }
             }
-            Mail::Poke(poke) => self.seat.poked(&poke).await?,
+            Mail::Poke(poke) => self.poked(&poke).await?,
+            // Neither concerns the page.
+            Mail::Heard(published) => {
+                self.tell_heard(&published);
+                return Ok(());
+            }
+            Mail::PassOn(name, payload) => {
+                self.seat.cx.pass_on(name, payload).await;
+                return Ok(());
+            }
             Mail::Params(reference, url, asked) => {
                 self.handling = reference;
                 let outcome = self.seat.params(*asked).await?;
@@ -172,6 +211,18 @@ impl<P: Page> Runner<P> {
         }
         self.stale = true;
         Ok(())
+    }
+
+    /// Hands an ephemeral message to the browser, which needs only the newest of each sender and name.
+    fn tell_heard(&self, published: &Published) {
+        let Some(Heard { message, key }) = heard(published) else { return };
+        let Ok(body) = self.connection.format().to_bytes(&(&message.from, &message.name, &message.payload)) else {
+            return;
+        };
+        let message = Message::new(Kind::EPHEMERAL, self.topic.clone(), Ref::PUSH, body);
+        if let Err(error) = self.connection.send_latest(key, message) {
+            tracing::debug!(%error, "an ephemeral message was lost");
+        }
     }
 
     async fn event(&mut self, reference: Ref, event: Event) -> Result<(), Ended> {
@@ -206,6 +257,7 @@ impl<P: Page> Runner<P> {
             send(&self.connection, Kind::PATCH, &self.topic, Ref::PUSH, patch);
         }
         self.redirect();
+        self.tell_watched();
         Ok(())
     }
 
@@ -264,6 +316,7 @@ pub(crate) enum Inbound {
     Event(Ref, Event),
     Params(Ref, Arc<str>, Box<Asked>),
     Resync(Vec<String>),
+    Ephemeral(String, serde_json::Value),
     Confirmed,
     Leave,
 }
@@ -274,6 +327,10 @@ impl<M: Send + 'static> Inbox for super::mailbox::Mailbox<M> {
             Inbound::Event(reference, event) => Mail::Event(reference, Box::new(event)),
             Inbound::Params(reference, url, asked) => Mail::Params(reference, url, asked),
             Inbound::Resync(ids) => Mail::Resync(ids),
+            Inbound::Ephemeral(name, payload) => {
+                self.push_or_pass(Mail::PassOn(name, payload));
+                return Ok(());
+            }
             Inbound::Confirmed => Mail::Confirmed,
             Inbound::Leave => Mail::Leave,
         })

@@ -290,6 +290,8 @@ impl<P: Page> Seat<P> {
                 Mail::Poke(poke) => self.poked(&poke).await?,
                 // Sent over a socket that has dropped since; the browser sends it again.
                 Mail::Event(..) | Mail::Params(..) | Mail::Resync(_) | Mail::Confirmed | Mail::Leave => {}
+                // Nobody was there to hear it.
+                Mail::Heard(_) | Mail::PassOn(..) => {}
             }
         }
         Ok(())

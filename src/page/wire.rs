@@ -54,7 +54,7 @@ body! {
         token: String = String::new(),
         /// Path and query of the page.
         url: String = String::new(),
-        /// What else the browser says; `forced`: the page was just loaded anew because a join asked for it.
+        /// What else the browser says; `forced`: the page was just loaded anew because a join asked for it; `pokes`: it has a store of its own.
         params: Params = Params::default(),
         /// What the browser held before its socket dropped.
         resume: Option<Resume> = None,
@@ -96,6 +96,16 @@ body! {
     Scopes {
         /// Their names.
         scopes: Vec<String> = Vec::new(),
+    }
+}
+
+body! {
+    /// EPHEMERAL: a word in passing to the browsers of other sessions.
+    EphemeralBody {
+        /// What it is about.
+        name: String = String::new(),
+        /// Anything.
+        payload: serde_json::Value = serde_json::Value::Null,
     }
 }
 
