@@ -1,11 +1,13 @@
-//! Todos: a page over durable data. What anybody changes, here, over REST or on another node, shows on every open page.
+//! Todos: a page over durable data, with or without a network. What anybody changes, here, offline, over REST or on another node,
+//! shows on every open page.
 //!
 //! ```text
 //! cargo run --example todo         then open http://127.0.0.1:3000/todos
 //! curl -d '{"title":"From a script"}' -H 'content-type: application/json' http://127.0.0.1:3000/api/todos
 //! ```
 //!
-//! Kill the server and start it again: the todos are in `todo.db`. Turn JavaScript off: the same page is plain forms and links.
+//! Kill the server: the page goes on, also when it is loaded anew. Start it again: everything is in `todo.db`, and what was done meanwhile
+//! joins it. Turn JavaScript off: the same page is plain forms and links.
 
 #[path = "look/mod.rs"]
 mod look;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 use axum::extract::Query;
 use mizu::prelude::*;
+use mizu::sync::store::Store;
 use mizu::sync::{self, Engine, Entity, Scope, SqliteStore, Tx};
 use mizu::{Anybody, Document};
 use serde_json::json;
@@ -90,15 +93,19 @@ impl Page for Todos {
         let filter = |show, name, query| html! { a href={ "/todos" (query) } data-lv-patch aria-current=[(view.show == show).then_some("page")] { (name) } };
         html! {
             h1 { "Todos" }
-            form id="new-todo" class="row" data-lv-submit="Add" method="post" {
+            form id="new-todo" class="row" data-lv-submit="Add" data-lv-mutate="todo.create" method="post" {
                 input name="title" placeholder="What is to be done?" aria-label="Title" maxlength="200" autocomplete="off";
                 button { "Add" }
             }
+            p id="problem" role="alert" data-lv-sync-problem data-lv-ignore hidden {}
             (view.region("todos", || html! { @for todo in view.shown() { (item(&todo)) } }).tag("ul").class("todos"))
+            // The same function draws what is added or changed while the server is out of reach.
+            (lv::row_templates("todos", &scope(), item))
             p class="choices" {
-                (view.region("count", || { let open = view.open(); html! { (open) @if open == 1 { " thing" } @else { " things" } " to do" } }).tag("span"))
+                (view.region("count", || html! { span data-lv-count="todo" data-lv-count-where=r#"{"done":false}"# { (view.open()) } " to do" }).tag("span"))
                 (filter(Show::All, "All", "")) (filter(Show::Open, "Open", "?show=open")) (filter(Show::Done, "Done", "?show=done"))
             }
+            p id="sync-status" data-lv-sync-status data-lv-ignore {}
         }
     }
 
@@ -150,11 +157,14 @@ impl State {
 fn item(todo: &Todo) -> Markup {
     let toggle = lv::event(Do::Toggle { id: todo.id.clone(), done: !todo.done });
     let delete = lv::event(Do::Delete { id: todo.id.clone() });
+    // Where the browser has a store of its own these are done there, at once; elsewhere the events are handled here.
+    let toggled = lv::mutation("todo.merge", &json!({ "id": todo.id, "done": !todo.done }));
+    let deleted = lv::mutation("todo.delete", &json!({ "id": todo.id }));
     html! {
         li id={ "todo-" (todo.id) } data-id=(todo.id) data-done[todo.done] {
-            button class="toggle" form="lv" name="lv" value=(toggle) aria-label="Done" aria-pressed=(todo.done) {}
+            button class="toggle" form="lv" name="lv" value=(toggle) data-lv-mutate=(toggled) aria-label="Done" aria-pressed=(todo.done) {}
             span class="title" { (todo.title) }
-            button class="delete" form="lv" name="lv" value=(delete) aria-label="Delete" { "×" }
+            button class="delete" form="lv" name="lv" value=(delete) data-lv-mutate=(deleted) aria-label="Delete" { "×" }
         }
     }
 }
@@ -163,18 +173,23 @@ fn scope() -> Scope {
     Scope::new("todos").expect("`todos` is of a scope's shape")
 }
 
-#[tokio::main]
-async fn main() -> Result {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
-    let engine = Engine::builder(SqliteStore::open("todo.db")?)
-        .entity::<Todo>()
-        .mutator("todo.create", create)
-        .public("todos")
-        .build();
-    let app = Router::new()
+/// What people may do, over any store.
+pub(crate) fn engine(store: impl Store) -> Engine {
+    Engine::builder(store).entity::<Todo>().mutator("todo.create", create).public("todos").build()
+}
+
+pub(crate) fn routes(engine: &Engine) -> Router {
+    Router::new()
         .route("/todos", mizu::page(Todos))
         .merge(engine.rest::<Todo, Anybody, _>("/api/todos", |_| scope()))
         .merge(engine.routes::<Anybody, _>())
-        .merge(look::routes("/todos"));
-    Live::builder().sync(engine).build().serve(app).await
+        .merge(look::routes("/todos"))
+}
+
+#[tokio::main]
+async fn main() -> Result {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
+    let engine = engine(SqliteStore::open("todo.db")?);
+    let app = routes(&engine);
+    Live::builder().sync(engine).offline(["/todos"]).build().serve(app).await
 }

@@ -69,6 +69,7 @@ impl Page for Room {
             button id="away" data-lv-click="away" {}
             button id="leave" data-lv-click="leave" {}
             button id="ring" data-lv-click="ring" {}
+            button id="move" data-lv-click="move" {}
             (view.region("people", || html! { @for (key, metas) in &view.people { i { (key) "(" (metas.join(",")) ")" } } }))
             (view.region("news", || html! { (view.news.join(" ")) }))
         }
@@ -79,6 +80,14 @@ impl Page for Room {
         match event.name() {
             "away" => cx.track(&room, "away").await?,
             "leave" => cx.untrack(&room),
+            "move" => {
+                cx.untrack(&room);
+                cx.unwatch_presence(&room);
+                let room = "attic".to_owned();
+                cx.track(&room, "here").await?;
+                let people = cx.watch_presence(&room, |diff| diff).await?.into_iter().map(pair).collect();
+                session.state = State { room, people, news: Vec::new() };
+            }
             _ => cx.ephemeral(&room, "bell", &"the door").await?,
         }
         Ok(())
@@ -163,6 +172,19 @@ async fn only_who_is_connected_is_there() {
     ann.until(|page| page.text("#people") == "ann(here)bob(here)").await;
     let elsewhere = app(&node, "cid").connect("/attic").await;
     assert_eq!(elsewhere.count("#people i"), 1);
+}
+
+/// What a session was to be told of the room that it left took it for gone in the next one.
+#[tokio::test(start_paused = true)]
+async fn the_room_that_was_left_says_nothing_in_the_next_one() {
+    let node = Wire::default().node();
+    let mut ann = app(&node, "ann").connect("/hall").await;
+    ann.until(|page| page.text("#people") == "ann(here)").await;
+    ann.click("#move").await;
+    assert_eq!(ann.text("#people"), "ann(here)");
+    let _bob = app(&node, "bob").connect("/attic").await;
+    ann.until(|page| page.text("#people") == "ann(here)bob(here)").await;
+    assert_eq!(ann.text("#news"), "+bob");
 }
 
 /// Joins the room; gives the socket and the page's topic.

@@ -94,6 +94,13 @@ impl<M> Mailbox<M> {
         self.waker.wake();
     }
 
+    /// What was published to a topic and waits still is not wanted any more.
+    pub(crate) fn forget(&self, topic: &str) {
+        let unwanted =
+            |mail: &Mail<M>| matches!(mail, Mail::Published(published, _) if published.topic().as_str() == topic);
+        self.queue.lock().mail.retain(|mail| !unwanted(mail));
+    }
+
     /// The bytes a full mailbox holds.
     pub(crate) fn footprint(&self) -> usize {
         self.capacity * size_of::<Mail<M>>()

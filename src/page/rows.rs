@@ -1,6 +1,7 @@
 //! Rows of a scope in a page's state, shared between sessions.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -101,7 +102,9 @@ impl<T> Rows<T> {
     /// assert_eq!(mizu::Rows::<String>::default().iter().count(), 0);
     /// ```
     pub fn iter(&self) -> Iter<T> {
-        Iter { rows: self.read(), next: 0 }
+        let rows = self.read();
+        let left = 0..rows.len();
+        Iter { rows, left }
     }
 }
 
@@ -124,23 +127,32 @@ impl<T: Entity> Rows<T> {
 /// ```
 pub struct Iter<T> {
     rows: Arc<[Arc<T>]>,
-    next: usize,
+    left: Range<usize>,
 }
 
 impl<T> Iterator for Iter<T> {
     type Item = Arc<T>;
 
     fn next(&mut self) -> Option<Arc<T>> {
-        let row = self.rows.get(self.next)?.clone();
-        self.next += 1;
-        Some(row)
+        self.left.next().map(|at| self.rows[at].clone())
+    }
+
+    fn nth(&mut self, n: usize) -> Option<Arc<T>> {
+        self.left.nth(n).map(|at| self.rows[at].clone())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.rows.len() - self.next;
-        (left, Some(left))
+        self.left.size_hint()
     }
 }
+
+impl<T> DoubleEndedIterator for Iter<T> {
+    fn next_back(&mut self) -> Option<Arc<T>> {
+        self.left.next_back().map(|at| self.rows[at].clone())
+    }
+}
+
+impl<T> ExactSizeIterator for Iter<T> {}
 
 impl<T> IntoIterator for &Rows<T> {
     type Item = Arc<T>;

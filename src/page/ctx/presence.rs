@@ -164,7 +164,7 @@ impl<P: Page> Ctx<P> {
                 (!difference.is_empty()).then(|| into(difference.into()))
             })
         };
-        let (mailbox, session, name) = (self.mailbox.clone(), self.session, Topic::new(topic.as_str())?);
+        let (mailbox, session, name) = (self.mailbox.clone(), self.session, Topic::new(waits_as(topic.as_str()))?);
         let changed = move || {
             // The newest of these in the mailbox stands for all: what is new is found when it is taken out.
             let word = Arc::new(Published::new(name.clone(), Bytes::new(), Delivery::Latest));
@@ -193,6 +193,7 @@ impl<P: Page> Ctx<P> {
         if let Some(people) = &mut self.people {
             people.watches.retain(|(watched, _)| watched.as_str() != topic.as_ref());
         }
+        self.mailbox.forget(&waits_as(topic.as_ref()));
     }
 
     /// Who is present in a topic that this session is in or watches.
@@ -234,6 +235,11 @@ impl<P: Page> Ctx<P> {
     pub(super) fn alias(&self) -> String {
         format!("{:016x}", xxhash_rust::xxh3::xxh3_64_with_seed(&self.session.to_bytes(), self.live.seed()))
     }
+}
+
+/// What waits in the mailbox under: no topic of the app's own.
+fn waits_as(topic: &str) -> String {
+    format!("presence:{topic}")
 }
 
 impl<T: DeserializeOwned> From<&live::Present> for Present<T> {

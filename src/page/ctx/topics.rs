@@ -40,9 +40,10 @@ impl<P: Page> Ctx<P> {
         Ok(())
     }
 
-    /// Ends a subscription; nothing happens where there is none.
+    /// Ends a subscription: nothing of it arrives any more. Nothing happens where there is none.
     pub fn unsubscribe(&mut self, topic: impl AsRef<str>) {
         self.subscriptions.retain(|held| held.topic().as_str() != topic.as_ref());
+        self.mailbox.forget(topic.as_ref());
     }
 
     /// Publishes to every session, on every node, that subscribed to the topic, this one included.
