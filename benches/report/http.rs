@@ -26,8 +26,18 @@ impl Http {
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &[u8]) -> Result<&[u8]> {
+        self.post_as(path, "application/octet-stream", body).await
+    }
+
+    pub(crate) async fn post_json(&mut self, path: &str, body: &[u8]) -> Result<&[u8]> {
+        self.post_as(path, "application/json", body).await
+    }
+
+    async fn post_as(&mut self, path: &str, kind: &str, body: &[u8]) -> Result<&[u8]> {
         let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
+        );
         self.request(&[head.as_bytes(), body].concat()).await
     }
 

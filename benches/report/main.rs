@@ -1,15 +1,21 @@
-//! What pages cost, next to what the same bytes cost without them.
+//! What pages and durable data cost, next to what the same bytes cost without them.
 //!
 //! ```text
-//! cargo bench --bench report                     everything, in less than three minutes
+//! cargo bench --bench report                     everything, in some minutes
 //! cargo bench --bench report -- --quick          small counts, in seconds: whether the harness works
-//! cargo bench --bench report -- click get        some of: click, idle, fan-out, get, bytes, reconnect
+//! cargo bench --bench report -- click get        some of: click, idle, fan-out, get, bytes, reconnect, sync-push,
+//!                                                sync-read, sync-compact, sync-poke, sync-postgres
+//! cargo bench --bench report -- sync             all whose names start so
 //! ```
 //!
+//! `sync-postgres` needs `--features postgres` and the programs of a PostgreSQL server, of which it starts one for itself;
+//! without them the table says so. The browser's side of durable data is measured by `benches/browser/sync.mjs`.
+//!
 //! One Markdown table comes out. Each figure stands next to a baseline that was measured in the same run: a server with
-//! nothing but axum, tuned, which moves the same bytes. Servers are processes of their own (this program, started again
-//! with `--server`), so that their CPU time and memory are theirs alone. Rounds of the two alternate, and the medians
-//! are compared.
+//! nothing but axum, tuned, which moves the same bytes, or the bare database, which runs the same statements. Servers are
+//! processes of their own (this program, started again with `--server`), so that their CPU time and memory are theirs
+//! alone; databases are written to by this process, which tells its own CPU time. Rounds of the two alternate, and the
+//! medians are compared.
 //!
 //! CPU time is what to look at: rates depend on the load tool, which shares the machine with the server. The exit code
 //! says whether the harness works, not whether the targets are met.
@@ -51,6 +57,20 @@ pub(crate) struct Plan {
     pub(crate) parked: usize,
     /// Sessions that come back at once.
     pub(crate) returning: usize,
+    /// Clients that push at the same time, pushes of each in a round, mutations in a push, and scopes where there are many.
+    pub(crate) pushers: usize,
+    pub(crate) pushes: usize,
+    pub(crate) batch: usize,
+    pub(crate) scopes: usize,
+    /// Mutations of one client in a round that waits for each.
+    pub(crate) singles: usize,
+    /// Rows, and changes, that are read from the beginning.
+    pub(crate) rows: usize,
+    /// Versions of rows that are removed, and how often.
+    pub(crate) superseded: usize,
+    pub(crate) removals: usize,
+    /// Pushes in a round that another client is poked for.
+    pub(crate) pokes: usize,
 }
 
 impl Plan {
@@ -64,6 +84,15 @@ impl Plan {
         loads: 1_000,
         parked: 21_000,
         returning: 1_000,
+        pushers: 64,
+        pushes: 20,
+        batch: 20,
+        scopes: 1_000,
+        singles: 500,
+        rows: 100_000,
+        superseded: 100_000,
+        removals: 3,
+        pokes: 300,
     };
 
     const QUICK: Self = Self {
@@ -76,6 +105,15 @@ impl Plan {
         loads: 100,
         parked: 100,
         returning: 50,
+        pushers: 8,
+        pushes: 3,
+        batch: 20,
+        scopes: 100,
+        singles: 30,
+        rows: 3_000,
+        superseded: 3_000,
+        removals: 2,
+        pokes: 100,
     };
 }
 
@@ -100,6 +138,10 @@ fn serve(kind: &str) -> Result {
     match kind {
         process::MIZU => pages::main().map_err(|error| error.to_string().into()),
         process::PLAIN => servers::main(),
+        #[cfg(feature = "sqlite")]
+        process::SYNC => measure::serve(measure::Kind::Mizu),
+        #[cfg(feature = "sqlite")]
+        process::SYNC_PLAIN => measure::serve(measure::Kind::Plain),
         other => Err(format!("there is no server {other:?}").into()),
     }
 }
@@ -115,10 +157,12 @@ async fn report(arguments: &[String]) -> Result {
     // `cargo bench` says `--bench`; whoever does not, `cargo test` for example, wants to know whether this works.
     let mut plan = if said("--quick") || !said("--bench") { Plan::QUICK } else { Plan::FULL };
     let named: Vec<&str> = arguments.iter().map(String::as_str).filter(|name| !name.starts_with("--")).collect();
-    if let Some(unknown) = named.iter().find(|name| !measure::NAMES.contains(name)) {
+    let means =
+        |said: &str, name: &str| name.strip_prefix(said).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    if let Some(unknown) = named.iter().find(|said| !measure::NAMES.iter().any(|name| means(said, name))) {
         return Err(format!("nothing is called {unknown:?}; there are {:?}", measure::NAMES).into());
     }
-    let wanted = |name: &str| named.is_empty() || named.contains(&name);
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|said| means(said, name));
     // Fan-out holds the sessions of both servers at once, each a file of this process.
     let room = process::raise_open_files()?.saturating_sub(300) / 2;
     if plan.sessions > room {

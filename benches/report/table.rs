@@ -12,6 +12,9 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// At most this figure, whatever the baseline is.
     Within(Figure),
+    /// At least this figure, whatever the baseline is.
+    #[cfg(feature = "sqlite")]
+    Reaches(Figure),
     /// For information.
     None,
 }
@@ -36,7 +39,11 @@ impl Figure {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Time(time) if time.as_secs() >= 1 => write!(f, "{:.2} s", time.as_secs_f64()),
+            Self::Time(time) if time.as_millis() >= 10 => write!(f, "{:.1} ms", time.as_secs_f64() * 1e3),
+            Self::Time(time) if time.as_millis() >= 1 => write!(f, "{:.2} ms", time.as_secs_f64() * 1e3),
             Self::Time(time) => write!(f, "{:.1} µs", time.as_secs_f64() * 1e6),
+            Self::Bytes(bytes) if bytes >= 1024.0 * 1024.0 => write!(f, "{:.1} MiB", bytes / (1024.0 * 1024.0)),
             Self::Bytes(bytes) if bytes >= 10.0 * 1024.0 => write!(f, "{:.1} KiB", bytes / 1024.0),
             Self::Bytes(bytes) => write!(f, "{bytes:.0} B"),
             Self::PerSecond(rate) => write!(f, "{rate:.0}/s"),
@@ -63,6 +70,8 @@ impl Row {
             (Target::AtMost(most), Some(ratio)) => Some(ratio <= most),
             (Target::AtLeast(least), Some(ratio)) => Some(ratio >= least),
             (Target::Within(most), _) => Some(self.mizu.number() <= most.number()),
+            #[cfg(feature = "sqlite")]
+            (Target::Reaches(least), _) => Some(self.mizu.number() >= least.number()),
             _ => None,
         }
     }
@@ -76,6 +85,8 @@ impl fmt::Display for Row {
             Target::AtMost(most) => format!("≤ {most} ×"),
             Target::AtLeast(least) => format!("≥ {least} ×"),
             Target::Within(most) => format!("≤ {most}"),
+            #[cfg(feature = "sqlite")]
+            Target::Reaches(least) => format!("≥ {least}"),
             Target::None => String::new(),
         };
         let met = self.met().map(|met| if met { "yes" } else { "**no**" }).unwrap_or_default();
@@ -84,11 +95,16 @@ impl fmt::Display for Row {
 }
 
 #[derive(Default)]
-pub(crate) struct Table(Vec<Row>);
+pub(crate) struct Table(Vec<String>);
 
 impl Table {
     pub(crate) fn push(&mut self, row: Row) {
-        self.0.push(row);
+        self.0.push(row.to_string());
+    }
+
+    /// Says what this build or this machine can't measure, and why.
+    pub(crate) fn absent(&mut self, what: &str, why: &str) {
+        self.0.push(format!("| {what} | not measured: {why} | | | | |"));
     }
 }
 

@@ -8,12 +8,32 @@ mod idle;
 mod reconnect;
 mod round;
 mod sessions;
+#[cfg(feature = "sqlite")]
+mod sync;
 
+#[cfg(feature = "sqlite")]
+pub(crate) use self::sync::{Kind, serve};
 use crate::table::Table;
 use crate::{Plan, Result};
 
-/// The names of the measurements, in the order they run.
-pub(crate) const NAMES: [&str; 6] = ["click", "idle", "fan-out", "get", "bytes", "reconnect"];
+/// The names of the measurements, in the order they run. Those of one kind start alike, up to a dash.
+pub(crate) const NAMES: &[&str] = &[
+    "click",
+    "idle",
+    "fan-out",
+    "get",
+    "bytes",
+    "reconnect",
+    #[cfg(feature = "sqlite")]
+    "sync-push",
+    #[cfg(feature = "sqlite")]
+    "sync-read",
+    #[cfg(feature = "sqlite")]
+    "sync-compact",
+    #[cfg(feature = "sqlite")]
+    "sync-poke",
+    "sync-postgres",
+];
 
 pub(crate) async fn run(name: &str, plan: &Plan, table: &mut Table) -> Result {
     match name {
@@ -23,6 +43,21 @@ pub(crate) async fn run(name: &str, plan: &Plan, table: &mut Table) -> Result {
         "get" => get::measure(plan, table).await,
         "bytes" => bytes::measure(table).await,
         "reconnect" => reconnect::measure(plan, table).await,
+        #[cfg(feature = "sqlite")]
+        "sync-push" => sync::push(plan, table).await,
+        #[cfg(feature = "sqlite")]
+        "sync-read" => sync::read(plan, table).await,
+        #[cfg(feature = "sqlite")]
+        "sync-compact" => sync::compact(plan, table).await,
+        #[cfg(feature = "sqlite")]
+        "sync-poke" => sync::poke(plan, table).await,
+        #[cfg(all(feature = "sqlite", feature = "postgres"))]
+        "sync-postgres" => sync::postgres(plan, table).await,
+        #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+        "sync-postgres" => {
+            table.absent("PostgreSQL", "needs `cargo bench --features postgres --bench report`");
+            Ok(())
+        }
         other => Err(format!("nothing is called {other:?}").into()),
     }
 }
