@@ -38,13 +38,16 @@ RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-feature
 
 step "unit and integration tests"
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --workspace --all-features
+  cargo nextest run -p mizu-live --all-features
 else
-  cargo test --workspace --all-features --lib --tests
+  cargo test -p mizu-live --all-features --lib --tests
 fi
 
 step "documentation examples"
-cargo test --quiet --workspace --all-features --doc
+cargo test --quiet -p mizu-live --all-features --doc
+
+step "the command line: its tests, and both templates generated and tested"
+cargo test --quiet -p mizu-cli
 
 step "the runtime in Chromium"
 npm run --silent test:browser --prefix runtime-js
@@ -53,13 +56,17 @@ step "the whole stack in Chromium"
 cargo build --quiet --examples --all-features
 node --test --test-concurrency=2 tests/browser/
 
+step "many nodes are one: PostgreSQL, NATS, nodes that are killed"
+node --test tests/cluster/
+
 step "the JavaScript client in a simulation: faults, a server that is killed, SQLite and PostgreSQL"
 node --test tests/sync_client/
 
 step "fuzz targets, some seconds each"
 tests/fuzz/run 10
 
-step "benchmarks, a short run: the harness works"
-cargo bench --quiet --bench report -- --quick
+step "benchmarks, a short run: the harnesses work"
+cargo bench --quiet --all-features --bench report -- --quick
+node benches/browser/sync.mjs --quick
 
 step "all passed"
