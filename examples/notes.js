@@ -1,8 +1,8 @@
 // The notes, drawn from the rows that this browser holds.
 const card = document.querySelector("[data-sync]");
-const { MizuSync } = await import(card.dataset.sync);
+const [{ MizuSync }, { MizuLive }] = await Promise.all([import(card.dataset.sync), import(card.dataset.live)]);
 
-const sync = new MizuSync({ user: card.dataset.user, poll: 2_000 })
+const sync = new MizuSync({ user: card.dataset.user })
   // What the server's mutators do, as far as it can be foreseen.
   .mutator("note.create", (tx, { id, title }) => {
     const last = Math.max(0, ...tx.scan("note").map(({ data }) => data.place));
@@ -90,4 +90,6 @@ function show({ state, pending, stranded, storage }) {
 }
 
 await sync.open();
+// The server says when somebody else has changed something.
+new MizuLive({ scopes: scope, sync }).connect();
 await sync.offline(["/notes"]);

@@ -20,7 +20,7 @@ use axum::routing::get;
 use axum_extra::extract::cookie::{Cookie, Key, SameSite, SignedCookieJar};
 use maud::{DOCTYPE, Markup, html};
 use mizu::sync::{self, Access, ApplyError, Engine, Entity, Mutation, Scan, Scope, SqliteStore, Tx};
-use mizu::{Identity, assets};
+use mizu::{Identity, Live, assets};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -139,12 +139,13 @@ async fn page(
                 link rel="stylesheet" href="/style.css";
                 link rel="icon" href="/icon.svg";
                 link rel="modulepreload" href=(assets::sync_script_path());
+                link rel="modulepreload" href=(assets::live_script_path());
                 script type="module" src="/notes.js" {}
             }
             body {
                 header { a href="/" { "Mizu" } span id="sync-status" data-state="offline" {} }
                 main {
-                    div class="card" data-sync=(assets::sync_script_path()) data-user=(visitor) {
+                    div class="card" data-sync=(assets::sync_script_path()) data-live=(assets::live_script_path()) data-user=(visitor) {
                         h1 { "Notes" }
                         form id="new-note" class="row" method="post" action="/notes" {
                             input type="hidden" name="id" value=(Uuid::new_v4());
@@ -254,7 +255,7 @@ fn key() -> io::Result<Key> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> mizu::Result {
     tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
     let engine = Engine::builder(SqliteStore::open("notes.db")?)
         .mutator("note.create", create)
@@ -263,16 +264,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .authorize(|_: &Visitor, scope, _: Access| *scope == self::scope())
         .build();
     let script = async || ([(header::CONTENT_TYPE, "text/javascript")], include_str!("notes.js"));
+    let state = App { engine: engine.clone(), key: key()? };
     let app = axum::Router::new()
         .route("/notes", get(page).post(submit))
         .route("/notes.js", get(script))
         .merge(engine.routes::<Visitor, _>())
-        .merge(assets::router())
-        .with_state(App { engine: engine.clone(), key: key()? })
+        .with_state(state.clone())
         .merge(look::routes("/notes"));
-    let address = std::env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
-    let listener = tokio::net::TcpListener::bind(&address).await?;
-    println!("Notes: http://{}/notes", listener.local_addr()?);
-    axum::serve(listener, app).await?;
-    Ok(())
+    // There is no live page here, but a socket that tells browsers which scopes have moved.
+    let live = Live::builder().secret(state.key.master()).identity_with::<Visitor, App>(state).sync(engine).build();
+    live.serve(app).await
 }

@@ -19,12 +19,16 @@ export const COMMAND = 0x07;
 export const ERROR = 0x08;
 export const REDIRECT = 0x09;
 export const CLOSE = 0x0a;
+export const POKE = 0x0b;
+export const SUBSCRIBE = 0x0c;
+export const UNSUBSCRIBE = 0x0d;
+export const EPHEMERAL = 0x0e;
 export const ACK = 0x10;
 export const RESYNC = 0x11;
 export const APPLICATION = 0x80;
 
 /** Names for the log, by kind. */
-export const KIND_NAMES = "? JOIN LEAVE EVENT HEARTBEAT REPLY PATCH COMMAND ERROR REDIRECT CLOSE".split(" ");
+export const KIND_NAMES = "? JOIN LEAVE EVENT HEARTBEAT REPLY PATCH COMMAND ERROR REDIRECT CLOSE POKE SUBSCRIBE UNSUBSCRIBE EPHEMERAL".split(" ");
 
 /** Status of a REPLY that succeeded. */
 export const OK = 0;
@@ -32,6 +36,13 @@ export const OK = 0;
 // How a region of a patch is written.
 export const INNER = 0;
 export const OUTER = 1;
+export const STEPS = 2;
+
+// What a step of a region changes.
+export const TEXT = 0;
+export const ATTRIBUTES = 1;
+export const MORPH = 2;
+export const CHILDREN = 3;
 
 /** Close codes from here on are terminal: the client doesn't come back by itself. */
 export const TERMINAL = 4500;
@@ -67,6 +78,8 @@ export const WINDOW = "window-";
 export const AWAY = "click-away";
 export const VALUE = "data-lv-value-";
 export const SUBMIT = "data-lv-submit";
+/** Names a mutation of the local store: what the element does where there is one. */
+export const MUTATE = "data-lv-mutate";
 export const TARGET = "data-lv-target";
 export const KEY = "data-lv-key";
 export const DEBOUNCE = "data-lv-debounce";
@@ -97,7 +110,7 @@ export const waitingClass = (type) => `lv-${type === "input" ? "change" : type}-
 
 /** Id of the note that says why an action was not sent. */
 export const NOTE_ID = "lv-note";
-/** Prefix of DOM events: `lv:connected`, `lv:disconnected`, `lv:error`, `lv:lost`, `lv:refused`. */
+/** Prefix of the DOM events that `MizuLive.on` hears: `lv:connected`, `lv:poke`, ... */
 export const EVENT_PREFIX = "lv:";
 /** One-shot cookie that carries flash messages to the page that is loaded next. */
 export const FLASH_COOKIE = "lv-flash";
@@ -105,5 +118,14 @@ export const FLASH_COOKIE = "lv-flash";
 export const DEBUG_KEY = "mizu:debug";
 /** In a join's parameters: the page was just loaded anew because the server asked for that. */
 export const FORCED = "forced";
+/**
+ * In a join's parameters, with the value `1`: this page has a sync client. The server pokes the connection about each scope
+ * that the page watches, as if it was subscribed to: first when it begins to watch, without a cursor, as the client can't
+ * know how far it is behind; then after each commit, with the cursor. That lasts as long as the page watches the scope on
+ * this connection; another join says it again. What is watched was authorised by the page, so nothing is answered.
+ */
+export const POKES_PARAM = "pokes";
 /** Key of sessionStorage that remembers a forced full load. */
 export const RELOAD_KEY = "mizu:reload";
+/** Where a document keeps the instance of its page. */
+export const INSTANCE = Symbol.for("mizu");

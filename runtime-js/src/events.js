@@ -6,6 +6,8 @@
  * While the page is joined an event is sent and the browser's own reaction is prevented where it would compete (a
  * submit, a link). While it is not, a submit and a link go their native way; changed input stays and is sent on joining;
  * the rest is refused, and the user is told so.
+ *
+ * An element that names a mutation is offered to the local store first, joined or not. What is taken there is no event.
  */
 import {
   AWAY,
@@ -14,6 +16,7 @@ import {
   EVENT_FIELD,
   FORM_ID,
   KEY,
+  MUTATE,
   PREFIX,
   PREVENT,
   SUBMIT,
@@ -22,7 +25,7 @@ import {
 } from "./constants.js";
 import { attribute } from "./attribute.js";
 import { isControl } from "./controls.js";
-import { bound, hasFiles, valuesOf } from "./forms.js";
+import { bound, controlsOf, fieldsOf, hasFiles, valuesOf } from "./forms.js";
 import { isModified } from "./links.js";
 import { Listener } from "./listener.js";
 
@@ -30,6 +33,9 @@ import { Listener } from "./listener.js";
 
 /** A native submit that loads no other page (a download) leaves this one unconnected for so many milliseconds. */
 const RETURN = 10_000;
+
+/** What a click is about: the nearest of these. */
+const CLICKED = `[${MUTATE}]:not(form), [${PREFIX}click], a, button, input, label, select, textarea`;
 
 /** A server that doesn't answer within so many milliseconds is not there. */
 const PROBE = 5_000;
@@ -44,6 +50,8 @@ export class Events extends Listener {
   #sender;
   /** The form that is submitted natively, as the server has just answered. @type {HTMLFormElement | undefined} */
   #answered;
+  /** Takes mutations. @type {import("./index.js").Local | undefined} */
+  local;
 
   /**
    * @param {HTMLElement} root @param {import("./session.js").Session} session @param {import("./patch.js").Patcher} patcher
@@ -104,11 +112,17 @@ export class Events extends Listener {
   #click(event) {
     const target = /** @type {Element} */ (event.target);
     if (event.defaultPrevented || refused(event, target.closest(`[${CONFIRM}]:not(form)`))) return;
-    const element = bound(target, "click");
-    if (!element) return;
     const link = target.closest("a[href]");
     if (link && isModified(event)) return;
+    /** @type {HTMLButtonElement | HTMLInputElement | null} */
     const button = target.closest("button:not([type=button], [type=reset]), input[type=submit], input[type=image]");
+    // A button of a form with fields is heard of when that is submitted.
+    if ((!button?.form || attribute(button.form, "id") === FORM_ID) && this.#take(target.closest(CLICKED))) {
+      if (link || button) event.preventDefault();
+      return;
+    }
+    const element = bound(target, "click");
+    if (!element) return;
     if (!this.#session.joined && (link || (button && attribute(button, "name") === EVENT_FIELD))) return;
     if (link || button) event.preventDefault();
     this.#happened(event, happening("click", element, target));
@@ -119,16 +133,22 @@ export class Events extends Listener {
     const { submitter } = event;
     const form = /** @type {HTMLFormElement} */ (event.target);
     const button = attribute(form, "id") === FORM_ID ? submitter : null;
-    const ours = this.#root.contains(button ?? form) && (button || form.hasAttribute(SUBMIT));
+    const mutating = submitter?.hasAttribute(MUTATE) ? submitter : attribute(form, MUTATE) !== null && form;
+    const ours = this.#root.contains(button ?? form) && (button || mutating || form.hasAttribute(SUBMIT));
     if (event.defaultPrevented || !ours) return;
     const named = submitter && attribute(submitter, "name") === EVENT_FIELD ? attribute(submitter, "value") : null;
     const name = named ?? attribute(form, SUBMIT);
-    if (name === null || refused(event, form)) return;
+    if ((name === null && !mutating) || refused(event, form)) return;
     const element = button ?? form;
+    if (mutating && !hasFiles(form) && this.#take(mutating, form, submitter)) {
+      event.preventDefault();
+      return this.#cancel(form);
+    }
+    if (name === null) return;
     const happening = { type: button ? "click" : "submit", element, name, control: element, submitter };
     if (this.#session.joined && !hasFiles(form)) {
       event.preventDefault();
-      this.#pace.cancel(({ control, element }) => element === form || (isControl(control) && control.form === form));
+      this.#cancel(form);
       this.#pace.flush(isInput);
       this.#sender.send(happening);
     } else if (this.#session.away && this.#fallback.accepts(form, submitter) && this.#answered !== form) {
@@ -142,6 +162,33 @@ export class Events extends Listener {
       event.preventDefault();
       this.#sender.refuse(happening);
     }
+  }
+
+  /**
+   * Offers a mutation to the local store.
+   *
+   * @param {Element | null} element that names it, perhaps @param {HTMLFormElement} [form] @param {HTMLElement | null} [submitter]
+   */
+  #take(element, form, submitter) {
+    if (!this.local || !element?.hasAttribute(MUTATE)) return false;
+    const controls = form ? controlsOf(form) : [];
+    const show = this.#fields.handOver(controls);
+    return this.local.take({
+      element,
+      values: valuesOf(form ?? element, submitter),
+      fields: form ? fieldsOf(form, submitter) : [],
+      accepted: () => {
+        // No event has this reference: the input went another way.
+        this.#fields.sent(controls, 0);
+        this.#fields.answered(0);
+        show();
+      },
+    });
+  }
+
+  /** What waits to be sent of a form is sent with it. @param {HTMLFormElement} form */
+  #cancel(form) {
+    this.#pace.cancel(({ control, element }) => element === form || (isControl(control) && control.form === form));
   }
 
   /**

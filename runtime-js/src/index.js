@@ -5,9 +5,17 @@
  * import { live } from "/_mizu/…/mizu-live.js";
  * live?.on("disconnected", () => …);
  * ```
+ *
+ * Other documents can hear which scopes of durable data move, and have a sync client pull them:
+ *
+ * ```js
+ * import { MizuLive } from "/_mizu/…/mizu-live.js";
+ * new MizuLive({ scopes: ["notes"], sync }).connect();
+ * ```
  */
-import { EVENT_PREFIX, LIVE_PATH, ROOT } from "./constants.js";
+import { EVENT_PREFIX, INSTANCE, LIVE_PATH, ROOT } from "./constants.js";
 import { Debug } from "./debug.js";
+import { Ephemeral } from "./ephemeral.js";
 import { Events } from "./events.js";
 import { Fallback, sessionToken, storeToken } from "./fallback.js";
 import { Fields } from "./fields.js";
@@ -16,8 +24,11 @@ import { Lifecycle } from "./lifecycle.js";
 import { Links } from "./links.js";
 import { Morph } from "./morph.js";
 import { Navigator } from "./navigator.js";
+import { Ops } from "./ops.js";
 import { Pace } from "./pace.js";
+import { Pageless } from "./pageless.js";
 import { Patcher } from "./patch.js";
+import { Pokes } from "./pokes.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 import { Socket } from "./socket.js";
@@ -25,31 +36,85 @@ import { Status } from "./status.js";
 import { Toggles } from "./toggles.js";
 import { Waiting } from "./waiting.js";
 
-/** @typedef {"connected" | "disconnected" | "error" | "lost" | "refused"} Name */
+/** @typedef {{ poke(scope: string, cursor?: string): void }} Sync a `MizuSync`, or what else is to be told that a scope has moved */
+
+/**
+ * @typedef {object} Taken a mutation that an element names
+ * @property {Element} element
+ * @property {[string, string][]} values
+ * @property {[string, string][]} fields of its form
+ * @property {() => void} accepted to be called when it is done: the form is emptied
+ */
+
+/**
+ * @typedef {object} Local what takes mutations and draws over what the server renders
+ * @property {(taken: Taken) => boolean} take false when it is none of its own
+ * @property {(regions: string[]) => void} before a patch of these: takes back what it has drawn over what the server rendered
+ * @property {() => void} after the patch, in the same turn
+ */
+
+/**
+ * @typedef {object} Details what each event tells
+ * @property {{}} connected the page is joined; without a page, its scopes were answered
+ * @property {{}} disconnected
+ * @property {import("./status.js").Failure} error
+ * @property {{ events: { name: string, ref: number }[] }} lost events that the server will never answer
+ * @property {{ name: string, type: string }} refused an action that was not sent
+ * @property {{ scope: string, cursor: string }} poke a scope has moved, as far as the cursor; without one (it is empty then)
+ *   it may have moved anywhere
+ * @property {{ scopes: string[], refused: string[] }} subscribed the answer for scopes that were asked for; pokes may have
+ *   been missed before it. `refused`: they may not be read, are no scopes, or are more than 100.
+ * @property {{ id: string, name: string, scope: string, status: string, code?: string, error?: string }} rejected a mutation that the server refused
+ * @property {{ from: unknown, name: string, payload: unknown }} ephemeral somebody on this page says something
+ */
 
 export class MizuLive {
+  /** Where events are heard. */
   #root;
+  /** @type {Session | Pageless} */
   #session;
+  #pokes;
+  /** @type {Ephemeral | undefined} */
+  #ephemeral;
+  /** Somebody pulls. */
+  #syncs = false;
   #lifecycle;
+  /** @type {{ events: Events, patcher: Patcher } | undefined} */
+  #page;
   /** What works on the page, connected or not. @type {{ start(): void }[]} */
-  #parts;
+  #parts = [];
 
   /**
    * @param {object} [options]
    * @param {string} [options.url] of the WebSocket; by default `/_live` of this origin
-   * @param {HTMLElement | null} [options.root] of the page; by default the first `[data-lv]`
-   * @throws {Error} when there is no root
+   * @param {HTMLElement | null} [options.root] of the page to join; without one, the connection is for scopes only. The page
+   *   that starts by itself must not be joined again: use `live`.
+   * @param {string | string[]} [options.scopes] to hear of, as with `subscribe`
+   * @param {Sync} [options.sync] pulls what has moved, as with `use`
    */
-  constructor({ url = LIVE_PATH, root = page() } = {}) {
-    if (!root) throw new Error(`there is no [${ROOT}] in this document`);
-    this.#root = root;
-    const debug = new Debug(root.getAttribute(ROOT));
-    const status = new Status(root);
+  constructor({ url = LIVE_PATH, root, scopes = [], sync } = {}) {
+    // Without a page, an element that is nowhere shows how it stands.
+    this.#root = root ?? document.createElement("div");
+    const debug = new Debug(this.#root.getAttribute(ROOT));
+    const status = new Status(this.#root);
+    const address = new URL(url, location.href.replace(/^http/, "ws")).href;
+    const pokes = (this.#pokes = new Pokes((owner) => new Socket(address, owner, debug), status, !root));
+    this.#lifecycle = new Lifecycle(
+      () => this.#session.wake(),
+      (kept) => this.#hide(kept),
+    );
+    this.subscribe(scopes);
+    if (sync) this.use(sync);
+    if (!root) {
+      this.#session = new Pageless((owner) => pokes.over(owner), status);
+      return;
+    }
     const fields = new Fields();
     const toggles = new Toggles();
     const waiting = new Waiting();
     const navigator = new Navigator(location, sessionStorage);
-    const patcher = new Patcher(root, new Morph(fields, toggles, waiting), navigator, debug);
+    const morph = new Morph(fields, toggles, waiting);
+    const patcher = new Patcher(root, morph, new Ops(morph, toggles, waiting), navigator, debug);
     const pace = new Pace();
     const fallback = new Fallback();
     const host = {
@@ -66,20 +131,18 @@ export class MizuLive {
         fields.settle();
         events.resume(fresh);
       },
+      syncs: () => this.#syncs,
     };
-    const address = new URL(url, location.href.replace(/^http/, "ws")).href;
-    this.#session = new Session((owner) => new Socket(address, owner, debug), host, patcher, navigator, status, debug);
-    const sender = new Sender(this.#session, fields, waiting, status);
-    const events = new Events(root, this.#session, patcher, fields, pace, fallback, sender);
-    this.#lifecycle = new Lifecycle(
-      () => this.#session.wake(),
-      (kept) => this.#hide(kept),
-    );
+    const session = (this.#session = new Session((owner) => pokes.over(owner), host, patcher, navigator, status, debug));
+    const sender = new Sender(session, fields, waiting, status);
+    const events = new Events(root, session, patcher, fields, pace, fallback, sender);
+    this.#page = { events, patcher };
+    this.#ephemeral = new Ephemeral(session);
     toggles.learn(root);
-    this.#parts = [fallback, events, fields, new Links(this.#session, navigator)];
+    this.#parts = [fallback, events, fields, new Links(session, navigator)];
   }
 
-  /** Opens the connection, joins the page and listens to its elements. Connecting twice is connecting once. */
+  /** Opens the connection, joins the page if there is one and listens to its elements. Connecting twice is connecting once. */
   connect() {
     for (const part of this.#parts) part.start();
     this.#lifecycle.start();
@@ -94,9 +157,62 @@ export class MizuLive {
   }
 
   /**
-   * Hears `lv:*` events of this page.
+   * Asks to be poked about scopes of durable data, on this connection and on those that follow it. Each may be asked for
+   * before `connect`, and twice; on("subscribed", ..) hears what the server thinks of it.
    *
-   * @param {Name} name @param {(event: CustomEvent) => void} listener
+   * @param {string | string[]} scopes at most 100 in all: the server refuses those that are more
+   */
+  subscribe(scopes) {
+    this.#pokes.subscribe(scopes);
+  }
+
+  /** Asks no more. @param {string | string[]} scopes */
+  unsubscribe(scopes) {
+    this.#pokes.unsubscribe(scopes);
+  }
+
+  /**
+   * Has a sync client pull whatever moves: scopes that are subscribed to, which it is told of once more after each
+   * reconnect, and those that the page watches. The server learns of these with a join: call this in the turn in which
+   * the page connects, or subscribe to them.
+   *
+   * @param {Sync} sync
+   * @returns {this}
+   */
+  use(sync) {
+    this.#syncs = true;
+    this.on("poke", ({ detail: { scope, cursor } }) => sync.poke(scope, cursor || undefined));
+    // What moved before the answer was missed.
+    this.on("subscribed", ({ detail: { scopes } }) => scopes.forEach((scope) => sync.poke(scope)));
+    return this;
+  }
+
+  /**
+   * Lets a local store take mutations, and draw.
+   *
+   * @param {Local} local
+   * @returns {Patcher | undefined} what it draws with; none without a page
+   */
+  over(local) {
+    if (this.#page) this.#page.events.local = this.#page.patcher.local = local;
+    return this.#page?.patcher;
+  }
+
+  /**
+   * Tells whoever is on the joined page something that nobody keeps: a pointer, who is typing. At most one of a name is sent
+   * in 50 ms, and of those that come sooner the last. While the page is not joined, it is dropped.
+   *
+   * @param {string} name @param {unknown} [payload] JSON
+   */
+  ephemeral(name, payload) {
+    this.#ephemeral?.send(name, payload);
+  }
+
+  /**
+   * Hears `lv:*` events of this page, or of this connection when it has none.
+   *
+   * @template {keyof Details} N
+   * @param {N} name @param {(event: CustomEvent<Details[N]>) => void} listener
    * @returns {() => void} stops hearing
    */
   on(name, listener) {
@@ -112,15 +228,14 @@ export class MizuLive {
   }
 }
 
-/** One instance for a document, even when two versions of this file are in it. */
-const KEY = Symbol.for("mizu");
-
 /** @returns {MizuLive | undefined} */
 function start() {
-  /** @type {Document & { [KEY]?: MizuLive }} */
+  // One for a document, even when two versions of this file are in it.
+  /** @type {Document & { [INSTANCE]?: MizuLive }} */
   const owner = document;
-  if (page()) owner[KEY] ??= new MizuLive().connect();
-  return owner[KEY];
+  const root = page();
+  if (root) owner[INSTANCE] ??= new MizuLive({ root }).connect();
+  return owner[INSTANCE];
 }
 
 /** @returns {HTMLElement | null} */

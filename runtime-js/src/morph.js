@@ -24,16 +24,20 @@ export class Morph {
 
   /** Replaces what is inside `element`. @param {Element} element @param {string} html */
   inner(element, html) {
-    const next = this.#inert.importNode(element, false);
-    next.innerHTML = html;
-    this.#morph(element, next);
+    this.#morph(element, this.parse(element, html));
   }
 
   /** Replaces `element` itself. @param {Element} element @param {string} html of one element */
   outer(element, html) {
-    const context = this.#inert.importNode(/** @type {Element} */ (element.parentNode), false);
-    context.innerHTML = html;
+    const context = this.parse(/** @type {Element} */ (element.parentNode), html);
     if (context.firstElementChild) this.#morph(element, context.firstElementChild);
+  }
+
+  /** Parses what `parent` is to hold, where nothing of it comes alive. @param {Element} parent @param {string} html @returns {Element} holds it */
+  parse(parent, html) {
+    const context = this.#inert.importNode(parent, false);
+    context.innerHTML = html;
+    return context;
   }
 
   /** @param {Element} old @param {Element} next */
@@ -82,7 +86,7 @@ function isEditing(element) {
  *
  * @returns {() => void} puts both back, if they got lost and the element is still there
  */
-function rememberFocus() {
+export function rememberFocus() {
   const active = document.activeElement;
   const text = active instanceof HTMLInputElement || active instanceof HTMLTextAreaElement ? active : null;
   const selection = text && /** @type {const} */ ([text.selectionStart, text.selectionEnd, text.selectionDirection ?? undefined]);

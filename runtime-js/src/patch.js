@@ -2,26 +2,31 @@
  * Applies what the server sends for a page: regions, title, commands, all of one frame in one turn, so that nobody
  * sees half of it. A region that is not here, or is written in a way that this client doesn't know, is asked for whole.
  */
-import { INNER, OUTER, ROOT_ID } from "./constants.js";
+import { INNER, OUTER, ROOT_ID, STEPS } from "./constants.js";
 import { list } from "./frame.js";
+import { rememberFocus } from "./morph.js";
 
 /** @typedef {import("./msgpack.js").Value} Value */
 
 export class Patcher {
   #root;
   #morph;
+  #ops;
   #navigator;
   #debug;
+  /** Draws over what the server renders. @type {import("./index.js").Local | undefined} */
+  local;
   /** True while the document changes by our own hand: focus that moves now was not moved by the user. */
   busy = false;
 
   /**
-   * @param {Element} root @param {import("./morph.js").Morph} morph
+   * @param {Element} root @param {import("./morph.js").Morph} morph @param {import("./ops.js").Ops} ops
    * @param {import("./navigator.js").Navigator} navigator @param {import("./debug.js").Debug} debug
    */
-  constructor(root, morph, navigator, debug) {
+  constructor(root, morph, ops, navigator, debug) {
     this.#root = root;
     this.#morph = morph;
+    this.#ops = ops;
     this.#navigator = navigator;
     this.#debug = debug;
   }
@@ -33,19 +38,39 @@ export class Patcher {
   apply(regions, title, commands) {
     /** @type {Set<string>} */
     const missing = new Set();
-    this.busy = true;
-    try {
-      for (const region of list(regions)) {
-        const [id, kind, html] = list(region);
-        const unknown = this.#region(String(id), kind, html);
-        if (unknown) missing.add(unknown);
+    const patches = list(regions).map(list);
+    const restore = rememberFocus();
+    this.during(() => {
+      this.local?.before(patches.map(([id]) => String(id)));
+      try {
+        for (const [id, kind, html] of patches) {
+          const unknown = this.#region(String(id), kind, html);
+          if (unknown) missing.add(unknown);
+        }
+      } finally {
+        this.local?.after();
+        // What was drawn had to wait elsewhere, perhaps.
+        if (document.activeElement === document.body) restore();
       }
-    } finally {
-      this.busy = false;
-    }
+    });
     if (typeof title === "string" && title !== document.title) document.title = title;
     this.run(commands);
     return [...missing];
+  }
+
+  /** Changes the document by our own hand. @param {() => void} change */
+  during(change) {
+    this.busy = true;
+    try {
+      change();
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Turns an element into another one, as a patch does. @param {Element} element @param {Element} next */
+  draw(element, next) {
+    if (!element.isEqualNode(next)) this.#morph.outer(element, next.outerHTML);
   }
 
   /** @param {Value | undefined} commands names with their arguments; unknown ones are for newer clients */
@@ -65,6 +90,7 @@ export class Patcher {
     const element = document.getElementById(id);
     // What is not here can't be asked for alone: where it belongs is not here either.
     if (!element || !this.#root.contains(element)) return ROOT_ID;
+    if (kind === STEPS) return this.#ops.apply(element, html) ? undefined : id;
     if (typeof html !== "string") return id;
     if (kind === INNER) this.#morph.inner(element, html);
     else if (kind === OUTER) this.#morph.outer(element, html);

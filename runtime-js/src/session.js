@@ -13,6 +13,7 @@
  * says that the session took it. Whatever else comes of it is for the browser to load.
  */
 import * as wire from "./constants.js";
+import { plain } from "./ephemeral.js";
 import { bodyOf, list } from "./frame.js";
 import { Pending } from "./pending.js";
 import { Retry } from "./retry.js";
@@ -31,6 +32,7 @@ const FINAL = [wire.NOT_A_PAGE, wire.UNAUTHORIZED, wire.FORBIDDEN];
  * @property {(session: string) => void} joined stores the session for native posts
  * @property {(fresh: boolean, apply: () => void) => void} mounting applies the patch of a join
  * @property {(fresh: boolean) => void} connected events can be sent now
+ * @property {() => boolean} syncs whether there is a sync client to be poked
  */
 
 /** @typedef {(done: boolean, to?: string) => void} Visited hears whether the page took the address, and where else to go */
@@ -56,7 +58,7 @@ export class Session {
   #retry = new Retry();
 
   /**
-   * @param {(owner: import("./socket.js").Owner) => import("./socket.js").Socket} open makes the socket
+   * @param {(owner: import("./pokes.js").Subscriber) => import("./socket.js").Socket} open makes the socket
    * @param {Host} host @param {import("./patch.js").Patcher} patcher @param {import("./navigator.js").Navigator} navigator
    * @param {import("./status.js").Status} status @param {import("./debug.js").Debug} debug
    */
@@ -115,6 +117,11 @@ export class Session {
     return ref;
   }
 
+  /** Tells the joined page what may be lost, and drops it when there is none. @param {string} name @param {Value} payload */
+  ephemeral(name, payload) {
+    if (this.#topic) this.#socket.send(wire.EPHEMERAL, this.#topic, 0, [name, payload]);
+  }
+
   /** Asks for the joined page under another query; a newer visit takes the place of an older one. @param {string} url @param {Visited} visited */
   visit(url, visited) {
     if (!this.joined) return visited(false);
@@ -128,6 +135,11 @@ export class Session {
 
   opened() {
     this.#join(false);
+  }
+
+  /** Scopes that can't be heard of are no reason to give the page up. @param {import("./status.js").Failure} [failure] */
+  subscribed(failure) {
+    if (failure) this.#report(failure.code, failure.message);
   }
 
   /** @param {number} code @param {string} reason @param {boolean} terminal */
@@ -145,6 +157,10 @@ export class Session {
     else if (kind === wire.REDIRECT) this.#redirected(ref, bodyOf(body));
     else if (kind === wire.PATCH) this.#sequence.next(bodyOf(body));
     else if (kind === wire.COMMAND) this.#patcher.run(bodyOf(body));
+    else if (kind === wire.EPHEMERAL) {
+      const [from, name, payload = null] = bodyOf(body);
+      this.#status.emit("ephemeral", { from, name, payload: plain(payload) });
+    }
   }
 
   /** @param {number} kind @param {Value} body @returns {number} the reference */
@@ -160,8 +176,10 @@ export class Session {
     const resume = this.#session ? [this.#session, this.#sequence.seen] : null;
     // The token vouches for the HTML as it was served: once a patch was applied it would vouch for something else.
     const token = fresh || this.#joinedAt ? "" : this.#host.token();
+    const params = new Map();
     // A server that always sets a cookie would ask for a full load each time; it is told that there was one.
-    const params = new Map(this.#navigator.forced ? [[wire.FORCED, "1"]] : []);
+    if (this.#navigator.forced) params.set(wire.FORCED, "1");
+    if (this.#host.syncs()) params.set(wire.POKES_PARAM, "1");
     this.#joining = { ref: this.#request(wire.JOIN, [token, this.#navigator.url, params, resume, []]), fresh };
   }
 

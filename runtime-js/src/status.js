@@ -15,6 +15,7 @@ import {
 const REFUSED_FOR = 2_000;
 
 /** @typedef {"loading" | "connected" | "disconnected"} State */
+/** @typedef {{ code: string, message: string, stopped?: boolean }} Failure `stopped` says that it stays so */
 
 export class Status {
   #root;
@@ -40,7 +41,7 @@ export class Status {
     this.emit(state);
   }
 
-  /** Something failed: `stopped` says that it stays so. @param {{ code: string, message: string, stopped?: boolean }} detail */
+  /** Something failed. @param {Failure} detail */
   error(detail) {
     if (detail.stopped) this.#root.classList.add(CLASS_ERROR);
     this.emit("error", detail);

@@ -99,7 +99,7 @@ let live;
 export function open(body, { join = true } = {}) {
   document.body.innerHTML = `<div id="lv-root" data-lv>${body}</div><form id="lv" method="post" hidden><input type="hidden" name="lv-token" value="TOKEN"></form>`;
   live?.disconnect();
-  live = new MizuLive().connect();
+  live = new MizuLive({ root: $("#lv-root") }).connect();
   if (join) socket().open().welcome();
   return live;
 }

@@ -282,3 +282,85 @@ test("an answer that isn't the server's changes nothing", async () => {
   expect(await sync.sync()).toBe(true);
   expect(ids(sync)).toBe("a");
 });
+
+/** A tab that hears of the network, over one that has just begun to swallow what is asked. */
+async function hanging() {
+  const page = new EventTarget();
+  const { sync } = await looking({ environment: { page } });
+  network.fate = () => new Promise(() => {});
+  network.requests = [];
+  return { sync, page };
+}
+
+test("P17 a network that is back is used at once, whatever hangs in the one before", async () => {
+  const { sync, page } = await hanging();
+  others("a");
+  const pulled = sync.pull(SCOPE);
+  await until(() => network.of("pull").length);
+  page.dispatchEvent(new Event("online"));
+  // It was not back for long.
+  const before = network.of("pull").length;
+  await until(() => network.of("pull").length > before);
+  network.fate = () => "ok";
+  page.dispatchEvent(new Event("online"));
+  await until(() => ids(sync) === "a");
+  expect(await pulled).toBe(false);
+  await settle();
+  expect(sync.status).toMatchObject({ state: "online", error: undefined });
+  network.requests = [];
+  browser.clock.advance(20_000);
+  await settle();
+  expect(network.requests).toEqual([]);
+});
+
+test("P23 a push that hangs in a lost network is sent again, as it was, and counts once", async () => {
+  const { sync, page } = await hanging();
+  const { done } = sync.mutate("todo.create", todo("a"), { scope: SCOPE });
+  await until(() => network.pushed.length);
+  network.fate = () => "ok";
+  page.dispatchEvent(new Event("online"));
+  expect(await done).toMatchObject({ status: "applied" });
+  expect(network.pushed).toEqual([[1], [1]]);
+});
+
+test("a page that is merely looked at again breaks nothing off", async () => {
+  const { sync, page } = await hanging();
+  /** @type {(fate: "ok") => void} */
+  let answer = () => {};
+  network.fate = () => new Promise((resolve) => (answer = resolve));
+  others("a");
+  const pulled = sync.pull(SCOPE);
+  await until(() => network.of("pull").length);
+  for (const name of ["focus", "visibilitychange", "focus"]) page.dispatchEvent(new Event(name));
+  await settle();
+  network.fate = () => "ok";
+  answer("ok");
+  expect(await pulled).toBe(true);
+  await until(() => ids(sync) === "a");
+  await settle();
+  // The one that was under way, and one for all who asked meanwhile.
+  expect(network.of("pull")).toHaveLength(2);
+});
+
+test("what wakes the page forgets how often it failed before", async () => {
+  const page = new EventTarget();
+  const { sync } = await looking({ poll: 10_000_000, environment: { page } });
+  network.fate = () => "lost";
+  await sync.pull(SCOPE);
+  for (let n = 0; n < 6; n++) {
+    browser.clock.advance(15_000);
+    await settle();
+  }
+  const tried = () => network.of("pull").length;
+  let before = tried();
+  browser.clock.advance(14_000);
+  await settle();
+  expect(tried()).toBe(before);
+  page.dispatchEvent(new Event("focus"));
+  await until(() => tried() === before + 1);
+  await settle();
+  // Half of a second is what chance gives here.
+  before = tried();
+  browser.clock.advance(500);
+  await until(() => tried() === before + 1);
+});

@@ -8,8 +8,8 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use super::asked::Asked;
-use super::ctx::heard;
 use super::event::Event;
+use super::heard::heard;
 use crate::live::{Published, Ref};
 
 /// How a subscription turns what was published into the page's message.

@@ -1,12 +1,14 @@
 //! From two renderings to what must be sent. Pure: no clock, no I/O.
 //!
-//! A region whose own HTML changed is sent whole, with all inside it; a region in which only an inner one changed is not.
+//! A region whose own HTML changed is sent as steps from the one rendering to the other, or whole where those can't be found or would be more; a region in which only an
+//! inner one changed is not sent. Who missed something gets every region whole that changed since.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::diff::diff;
 use super::rendered::{Extent, Node, ROOT};
-use super::wire::{RegionPatch, Seq};
+use super::wire::{Change, RegionPatch, Seq};
 
 /// The regions to send so that a browser showing `old` shows `new`.
 pub(crate) fn between(old: &Arc<Node>, new: &Arc<Node>) -> Vec<RegionPatch> {
@@ -20,7 +22,14 @@ fn visit(old: &Arc<Node>, new: &Arc<Node>, out: &mut Vec<RegionPatch>) {
         return;
     }
     if !old.same_frame(new) {
-        return out.push(whole(new));
+        let Some(difference) = diff(old, new) else { return out.push(whole(new)) };
+        if !difference.ops.is_empty() {
+            out.push(RegionPatch { id: new.id.clone(), change: Change::Ops(difference.ops) });
+        }
+        for (before, now) in difference.kept {
+            visit(&old.children[before as usize], &new.children[now as usize], out);
+        }
+        return;
     }
     old.children.iter().zip(&new.children).for_each(|(old, new)| visit(old, new, out));
 }
@@ -51,5 +60,7 @@ pub(crate) fn resync(ids: &[String], page: &Arc<Node>) -> Vec<RegionPatch> {
 /// One region with everything inside it.
 pub(crate) fn whole(node: &Arc<Node>) -> RegionPatch {
     debug_assert!(&*node.id != ROOT || node.extent == Extent::Inner);
-    RegionPatch { id: node.id.clone(), outer: node.extent == Extent::Outer, html: node.html() }
+    let html = node.html();
+    let change = if node.extent == Extent::Outer { Change::Outer(html) } else { Change::Inner(html) };
+    RegionPatch { id: node.id.clone(), change }
 }

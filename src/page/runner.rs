@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::asked::Asked;
-use super::ctx::{Heard, heard};
 use super::definition::Page;
 use super::event::Event;
+use super::heard::{Heard, heard};
 use super::mailbox::{Mail, Overflow};
 use super::park::Held;
 use super::pokes;

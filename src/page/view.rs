@@ -329,8 +329,9 @@ mod tests {
         if !patched.is_empty() {
             assert_eq!(new.html(), fresh.html());
         }
-        // A browser that has seen the first rendering needs the same regions.
-        assert_eq!(patch::since(Seq::default(), &new), patches);
+        // A browser that has seen the first rendering needs the same regions, or those that hold them.
+        let since: Vec<_> = patch::since(Seq::default(), &new).into_iter().map(|region| region.id).collect();
+        assert!(ids.is_empty() == since.is_empty() && since.iter().all(|id| ids.contains(&&**id)), "{since:?}");
     }
 
     #[test]
@@ -342,9 +343,9 @@ mod tests {
         check(&["outer"], |state| state.a = 7, &["outer", "inner", "watch"], &["outer"]);
         // A region with a dependency marks itself; to find out, what is around it runs.
         check(&["inner"], |state| state.b = 7, &["outer", "inner", "watch"], &["inner", "watch"]);
-        check(&["row-2"], |state| state.rows[1].1 = 21, &["outer", "row-2"], &["row-2"]);
-        check(&["cell-3"], |state| state.rows[2].1 = 31, &["outer", "row-3"], &["row-3"]);
-        check(&["rows"], |state| state.rows[0].1 = 11, &["outer", "row-1", "row-2", "row-3"], &["row-1"]);
+        check(&["row-2"], |state| state.rows[1].1 = 21, &["outer", "row-2"], &["row-2", "cell-2"]);
+        check(&["cell-3"], |state| state.rows[2].1 = 31, &["outer", "row-3"], &["row-3", "cell-3"]);
+        check(&["rows"], |state| state.rows[0].1 = 11, &["outer", "row-1", "row-2", "row-3"], &["row-1", "cell-1"]);
         check(&["rows"], |state| state.rows.push((4, 40)), &["outer", "row-1", "row-2", "row-3", "row-4"], &["rows"]);
         // A mark in a list that has changed since renders the list.
         check(&["row-2"], |state| _ = state.rows.remove(0), &["outer", "row-2", "row-3"], &["rows"]);
@@ -391,7 +392,7 @@ mod tests {
             (state.a, state.b, state.rows) = (a, b, unique(after));
             let new = record(&state, Plan::All(Some(&old)), Seq::default().next());
             prop_assert_eq!(new.html(), record(&state, Plan::All(None), Seq::default()).html());
-            prop_assert_eq!(patch::between(&old, &new), patch::since(Seq::default(), &new));
+            prop_assert_eq!(patch::between(&old, &new).is_empty(), patch::since(Seq::default(), &new).is_empty());
             let fingerprint = old.fingerprint(7);
             prop_assert_eq!(fingerprint.changed(&new, 7).is_empty(), old.html() == new.html());
         }

@@ -6,6 +6,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fields::Fields;
+use super::ops::Op;
 
 /// The number of a patch in its session, from 1. 0 is the page as the GET showed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,18 +142,31 @@ impl<'de> Deserialize<'de> for Params {
     }
 }
 
-/// A region sent whole.
+/// What changed in a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RegionPatch {
     pub(crate) id: Box<str>,
-    /// Whether the content replaces the element itself, not what it holds.
-    pub(crate) outer: bool,
-    pub(crate) html: String,
+    pub(crate) change: Change,
+}
+
+/// How a region becomes what it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// What its element holds, all of it.
+    Inner(String),
+    /// Its element, with all that it holds.
+    Outer(String),
+    /// Steps from what it was.
+    Ops(Vec<Op>),
 }
 
 impl Serialize for RegionPatch {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        (&self.id, u8::from(self.outer), &self.html).serialize(out)
+        match &self.change {
+            Change::Inner(html) => (&self.id, 0u8, html).serialize(out),
+            Change::Outer(html) => (&self.id, 1u8, html).serialize(out),
+            Change::Ops(ops) => (&self.id, 2u8, ops).serialize(out),
+        }
     }
 }
 
@@ -239,6 +253,7 @@ pub(crate) const FULL_LOAD: u8 = 0;
 mod tests {
     use super::*;
     use crate::live::Format;
+    use crate::page::ops::{Anchor, Step};
 
     #[test]
     fn arrays_may_be_short_or_long() {
@@ -268,7 +283,7 @@ mod tests {
     fn nothing_is_sent_that_says_nothing() {
         let click = Patch {
             seq: Seq(7),
-            regions: vec![RegionPatch { id: "stats".into(), outer: false, html: "Count: 1".into() }],
+            regions: vec![RegionPatch { id: "stats".into(), change: Change::Inner("Count: 1".into()) }],
             title: None,
             commands: Vec::new(),
         };
@@ -282,7 +297,10 @@ mod tests {
     /// The bodies in `tests/vectors/bodies.json`, which the browser's tests read as well: what the server writes.
     #[test]
     fn bodies_are_the_golden_ones() {
-        let region = |id: &str, outer, html: &str| RegionPatch { id: id.into(), outer, html: html.to_owned() };
+        let region = |id: &str, outer, html: &str| {
+            let html = html.to_owned();
+            RegionPatch { id: id.into(), change: if outer { Change::Outer(html) } else { Change::Inner(html) } }
+        };
         let patch = |seq, regions, title: Option<&str>, commands| Patch {
             seq: Seq(seq),
             regions,
@@ -294,11 +312,39 @@ mod tests {
             patch(300, vec![region("row-7", true, "<tr id=\"row-7\"><td>\u{6c34}</td></tr>")], Some("1 < 2"), vec![]);
         let commands = vec![Command::Focus("#title".into()), Command::Debug("mark \"a\"".into())];
         let told = patch(70_000, vec![], None, commands);
+        let named = |id: &str| Anchor::Id(id.into());
+        let ops = vec![
+            Op::Text { anchor: Anchor::Region, path: vec![0], length: 8, at: 0, delete: 8, insert: "Count: 2".into() },
+            Op::Text {
+                anchor: named("a"),
+                path: vec![1, 300],
+                length: 70_000,
+                at: 12,
+                delete: 0,
+                insert: "\u{6c34}".into(),
+            },
+            Op::Attributes {
+                anchor: named("a"),
+                path: vec![],
+                tag: "li".into(),
+                values: vec![("class".into(), Some("x".into())), ("hidden".into(), None)],
+            },
+            Op::Morph { anchor: Anchor::Region, path: vec![2], html: "<input>".into() },
+            Op::Children {
+                anchor: Anchor::Region,
+                path: vec![],
+                count: 4,
+                steps: vec![Step::Insert("<li>".into()), Step::Keep(2), Step::Skip(1), Step::Take(2), Step::Skip(200)],
+            },
+        ];
+        let change = Change::Ops(ops);
+        let steps = patch(2, vec![RegionPatch { id: "rows".into(), change }], None, vec![]);
         let joined = Joined { topic: "1", session: "AQ", seq: Seq(3), heartbeat: 25_000, dev: false, fresh: true };
         let bodies = [
             ("patch: one region", golden(&text)),
             ("patch: a row and the title", golden(&row)),
             ("patch: commands only", golden(&told)),
+            ("patch: steps", golden(&steps)),
             ("reply: nothing changed", golden(&Reply::<()> { outcome: Ok(None), patch: None })),
             ("reply: an event's patch", golden(&Reply::<()> { outcome: Ok(None), patch: Some(&text) })),
             ("reply: refused", golden(&Reply::<()> { outcome: Err(("full", "No room.")), patch: Some(&text) })),

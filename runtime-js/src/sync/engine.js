@@ -82,7 +82,7 @@ export class Engine {
       await this.store.open(new Memory());
     }
     await this.replica.refresh();
-    this.#deafen = listen(environment.page, () => this.wake(), () => this.#rest(), () => this.#resume());
+    this.#deafen = listen(environment.page, (event) => this.wake(event), () => this.#rest(), () => this.#resume());
     this.#tabs.start(shared);
   }
 
@@ -121,9 +121,10 @@ export class Engine {
     else this.#tabs.post(wire.WAKE, { scopes: [scope] });
   }
 
-  /** The network or the user is back, perhaps: whatever waits is tried at once. */
-  wake() {
-    this.status.update();
+  /** The network or the user is back, perhaps: whatever waits is tried at once. @param {{ type: string }} [event] */
+  wake(event) {
+    // What is under way over the network before is given up.
+    if (event?.type === "online") this.#waking = undefined;
     // A page that is looked at again hears of it twice.
     if (this.#tabs.leading) this.#waking ??= this.sync().finally(() => (this.#waking = undefined));
     else this.#tabs.post(wire.WAKE);

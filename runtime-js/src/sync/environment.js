@@ -12,7 +12,7 @@
 
 /**
  * @typedef {object} Locks what is used of `navigator.locks`
- * @property {(name: string, options: { signal: AbortSignal }, held: () => Promise<void>) => Promise<unknown>} request
+ * @property {(name: string, options: { signal: AbortSignal }, held: () => Promise<unknown>) => Promise<unknown>} request
  */
 
 /**
@@ -49,7 +49,7 @@ export function environment(replaced) {
 }
 
 /** 128 random bits, as an id of a client has. */
-export const hex = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const hex = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join("");
 
 /** A UUID of version 4; `crypto.randomUUID` is there in secure contexts only. */
 export const uuid = () => hex().replace(/^(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-8$4-");

@@ -82,8 +82,7 @@ export class Ledger {
     /** @type {string[]} */
     const scopes = [];
     for (const { seq, status, code, error } of results) {
-      this.meta.done = Math.max(this.meta.done, seq);
-      const entry = this.#numbered(seq);
+      const entry = this.#processed(seq);
       if (!entry) continue;
       scopes.push(...entry.scopes);
       entry.answer = { status, code, error };
@@ -200,15 +199,15 @@ export class Ledger {
     this.#work.put(wire.META, this.meta);
   }
 
-  /** @param {number} seq */
-  #numbered(seq) {
+  /** The server has come to this number. @param {number} seq @returns what waits under it */
+  #processed(seq) {
+    this.meta.done = Math.max(this.meta.done, seq);
     return this.queue.find((entry) => isPending(entry) && entry.seq === seq);
   }
 
   /** @param {string} scope @param {Ack} ack without a status when that isn't known */
   #acked(scope, { seq, status, code, error }) {
-    this.meta.done = Math.max(this.meta.done, seq);
-    const entry = this.#numbered(seq);
+    const entry = this.#processed(seq);
     if (!entry) return;
     // What is rejected did nothing anywhere, and perhaps before the server knew its scopes: this ack may be all there is.
     if (status === wire.REJECTED) entry.acked = entry.scopes;

@@ -24,6 +24,7 @@ const CAP = 30_000;
 
 export class Loop {
   #environment;
+  /** In a row, since it was last asked for. */
   #failures = 0;
   /** How long the server asked to be left alone, in milliseconds. */
   #wait = 0;
@@ -37,10 +38,11 @@ export class Loop {
   constructor({ environment, status }, what, work) {
     this.#environment = environment;
     this.#single = new Single(async () => {
+      this.stop();
+      this.denied = false;
       try {
         const done = await work();
         this.#failures = this.#wait = 0;
-        this.denied = false;
         status.result(what);
         return done;
       } catch (error) {
@@ -49,16 +51,18 @@ export class Loop {
         status.result(what, failure);
         this.denied = DENIED.includes(failure.code);
         this.#wait = failure.wait;
-        if (!this.denied) this.#again();
+        if (!this.denied) {
+          const delay = this.#wait + environment.random() * Math.min(CAP, BASE * 2 ** this.#failures++);
+          this.#timer = environment.setTimeout(() => void this.#single.run(), delay);
+        }
         return false;
       }
     });
   }
 
-  /** Tries at once. It never fails. @returns {Promise<boolean>} whether it succeeded */
+  /** Tries at once, and after that as if nothing had failed before. It never fails. @returns {Promise<boolean>} whether it succeeded */
   run() {
-    this.stop();
-    this.denied = false;
+    this.#failures = 0;
     return this.#single.run();
   }
 
@@ -68,18 +72,12 @@ export class Loop {
    * @param {boolean} [probe] the server is reached, or it is time to find out: only what it asked for itself is waited out
    */
   nudge(probe) {
-    if (probe ? !this.#wait : !this.denied && !this.#timer) void this.run();
+    if (probe ? !this.#wait : !this.denied && !this.#timer) void this.#single.run();
   }
 
   /** Doesn't try again by itself. */
   stop() {
     this.#environment.clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
-
-  #again() {
-    this.stop();
-    const { random } = this.#environment;
-    this.#timer = this.#environment.setTimeout(() => void this.run(), this.#wait + random() * Math.min(CAP, BASE * 2 ** this.#failures++));
   }
 }

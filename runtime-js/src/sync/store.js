@@ -124,7 +124,7 @@ export class Store {
 
   /** @template T @param {"readonly" | "readwrite"} mode @param {(work: Work) => Promise<T>} body @returns {Promise<T>} */
   async #run(mode, body) {
-    if (!this.#backend) throw new SyncError(CLOSED, "closed");
+    if (!this.#backend) throw new SyncError(CLOSED, CLOSED);
     return this.#backend.run(mode, body);
   }
 

@@ -45,16 +45,12 @@ export class Tabs {
     }
     if (!this.#channel || !locks) return lead();
     const held = () =>
-      /** @type {Promise<void>} */ (
-        new Promise((release) => {
-          signal.addEventListener("abort", () => release());
-          lead();
-        })
-      );
-    locks.request(this.#name, { signal }, held).catch(() => {
-      // Locks may be forbidden to this document; then it's every tab for itself.
-      lead();
-    });
+      new Promise((release) => {
+        signal.addEventListener("abort", release);
+        lead();
+      });
+    // Locks may be forbidden to this document; then it's every tab for itself.
+    locks.request(this.#name, { signal }, held).catch(lead);
   }
 
   stop() {

@@ -25,9 +25,11 @@ export class Transport {
    * @throws {SyncError} with the server's code, or `offline`, `timeout`, `bad_answer`
    */
   async post(path, body) {
-    const { fetch, setTimeout, clearTimeout } = this.#environment;
+    const { fetch, page, setTimeout, clearTimeout } = this.#environment;
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), this.#timeout);
+    const timer = setTimeout(() => abort.abort(TIMEOUT), this.#timeout);
+    // What was asked over the network before hangs; it must not hold up what is asked over the one that is there now.
+    page?.addEventListener("online", () => abort.abort(OFFLINE), abort);
     let code = OFFLINE;
     try {
       const response = await fetch(`${this.#base}/${path}`, {
@@ -44,9 +46,10 @@ export class Transport {
       const wait = Number(response.headers.get("retry-after")) * 1_000 || 0;
       throw new SyncError(answer.code ?? code, answer.error, wait, answer);
     } catch (error) {
-      throw syncError(error, abort.signal.aborted ? TIMEOUT : code);
+      throw syncError(error, abort.signal.reason ?? code);
     } finally {
       clearTimeout(timer);
+      abort.abort();
     }
   }
 }

@@ -71,13 +71,12 @@ export class View {
   /** @param {import("./subscriptions.js").Query} query @returns {Map<string, import("./subscriptions.js").Row>} */
   select({ scope, entity, id, where, sort }) {
     const layers = [this.#upper, this.#rows];
-    let rows = list(layers, scope, entity ? keyOf(entity, id ?? "") : "").map((key) => {
+    const all = list(layers, scope, entity ? keyOf(entity, id ?? "") : "").map((key) => {
       const [entity, id] = partsOf(key);
       return { entity, id, data: /** @type {Json} */ (find(layers, scope, key)), pending: !!this.#upper.get(scope)?.has(key) };
     });
     // What was listed only begins with the id.
-    if (id) rows = rows.filter((row) => row.id === id);
-    if (where) rows = rows.filter(where);
+    const rows = all.filter((row) => (!id || row.id === id) && (!where || where(row)));
     if (sort) rows.sort(sort);
     return new Map(rows.map((row) => [keyOf(row.entity, row.id), row]));
   }

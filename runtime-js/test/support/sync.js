@@ -100,7 +100,7 @@ class Between {
     return channel;
   }
 
-  /** @param {string} name @param {{ signal: AbortSignal }} options @param {() => Promise<void>} held */
+  /** @param {string} name @param {{ signal: AbortSignal }} options @param {() => Promise<unknown>} held */
   async request(name, { signal }, held) {
     const waiting = this.#waiting.get(name);
     if (waiting) {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Ctx;
 use crate::live::{Published, Rate, Subscriber, Subscription, TokenBucket, Topic};
 use crate::page::definition::Page;
 use crate::page::error::{Error, Result};
+use crate::page::heard::{Ephemeral, heard};
 use crate::page::mailbox::{Mail, Mailbox};
 use crate::page::publish;
 use crate::page::token::SessionId;
@@ -32,21 +33,6 @@ impl Ephemerals {
     pub(crate) fn hear(&self, hearing: bool) {
         self.hearing.store(hearing, Ordering::Relaxed);
     }
-}
-
-/// One message, as it travels.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Ephemeral {
-    /// What the sender is called among the others; it stays the same for its session.
-    pub(crate) from: String,
-    pub(crate) name: String,
-    pub(crate) payload: Value,
-}
-
-/// A message with what makes an older one superfluous.
-pub(crate) struct Heard {
-    pub(crate) message: Ephemeral,
-    pub(crate) key: String,
 }
 
 impl<P: Page> Ctx<P> {
@@ -156,14 +142,4 @@ impl<M: Send + 'static> Subscriber for Ear<M> {
             self.mailbox.push_or_pass(Mail::Heard(published.clone()));
         }
     }
-}
-
-/// Decodes once for all sessions of this node.
-pub(crate) fn heard(published: &Published) -> Option<&Heard> {
-    let heard = published.memo(|| {
-        let message: Ephemeral = rmp_serde::from_slice(published.body()).ok()?;
-        let key = format!("{} {} {}", published.topic().as_str(), message.from, message.name);
-        Some(Heard { message, key })
-    });
-    heard.as_ref()
 }

@@ -7,5 +7,4 @@ mod presence;
 mod topics;
 
 pub use context::Ctx;
-pub(crate) use ephemeral::{Heard, heard};
 pub use presence::{PresenceDiff, Present};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Ctx;
-use crate::live::{self, Delivery, Published, Roll, Topic, Tracked, Watching};
+use crate::live::{Delivery, Difference, Present as Member, Published, Roll, Topic, Tracked, Watching};
 use crate::page::definition::Page;
 use crate::page::error::Result;
 use crate::page::mailbox::{Mail, Receive};
@@ -242,8 +242,8 @@ fn waits_as(topic: &str) -> String {
     format!("presence:{topic}")
 }
 
-impl<T: DeserializeOwned> From<&live::Present> for Present<T> {
-    fn from(present: &live::Present) -> Self {
+impl<T: DeserializeOwned> From<&Member> for Present<T> {
+    fn from(present: &Member) -> Self {
         let read = |meta: &Bytes| {
             let read = rmp_serde::from_slice(meta);
             read.inspect_err(
@@ -254,9 +254,9 @@ impl<T: DeserializeOwned> From<&live::Present> for Present<T> {
     }
 }
 
-impl<T: DeserializeOwned> From<live::Difference> for PresenceDiff<T> {
-    fn from(difference: live::Difference) -> Self {
-        let typed = |presents: &[live::Present]| presents.iter().map(Present::from).collect();
+impl<T: DeserializeOwned> From<Difference> for PresenceDiff<T> {
+    fn from(difference: Difference) -> Self {
+        let typed = |presents: &[Member]| presents.iter().map(Present::from).collect();
         Self { joined: typed(&difference.joined), left: typed(&difference.left), changed: typed(&difference.changed) }
     }
 }

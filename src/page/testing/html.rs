@@ -1,5 +1,6 @@
 //! Looking into HTML, and patching it.
 
+use ego_tree::NodeId;
 use scraper::{ElementRef, Html, Selector};
 
 use crate::page::fields::Fields;
@@ -51,11 +52,15 @@ pub(super) fn fields(form: ElementRef<'_>, pressed: Option<ElementRef<'_>>) -> F
     fields
 }
 
-/// Puts new HTML into the element of this id, or in its place.
-pub(super) fn replace(document: &mut Html, id: &str, outer: bool, html: &str) {
+/// The element of this id.
+pub(super) fn by_id(document: &Html, id: &str) -> NodeId {
     let by_id = parse(&format!("[id=\"{}\"]", id.replace('\\', "\\\\").replace('"', "\\\"")));
     let target = document.root_element().select(&by_id).next().map(|element| element.id());
-    let target = target.unwrap_or_else(|| panic!("the server patches {id:?}, which is not on the page"));
+    target.unwrap_or_else(|| panic!("the server patches {id:?}, which is not on the page"))
+}
+
+/// The nodes of some HTML, not in the document yet.
+pub(super) fn fresh(document: &mut Html, html: &str) -> Vec<NodeId> {
     // A template's content is parsed as what it is, table rows included.
     let parsed = Html::parse_fragment(&format!("<template>{html}</template>"));
     let template = parsed.root_element().select(&parse("template")).next().expect("a template was parsed").id();
@@ -68,6 +73,13 @@ pub(super) fn replace(document: &mut Html, id: &str, outer: bool, html: &str) {
             _ => fresh.push(copy(document, child)),
         }
     }
+    fresh
+}
+
+/// Puts new HTML into the element of this id, or in its place.
+pub(super) fn replace(document: &mut Html, id: &str, outer: bool, html: &str) {
+    let target = by_id(document, id);
+    let fresh = fresh(document, html);
     let Some(mut target) = document.tree.get_mut(target) else { return };
     if outer {
         for node in fresh {

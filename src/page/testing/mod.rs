@@ -29,6 +29,7 @@
 mod app;
 mod html;
 mod once;
+mod ops;
 mod page;
 
 pub use app::{TestApp, TestResponse};

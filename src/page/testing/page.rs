@@ -8,6 +8,7 @@ use scraper::{ElementRef, Html};
 
 use super::app::{TestApp, TestResponse};
 use super::html::{fields, parse, replace, text, values};
+use super::ops;
 use crate::live::{CloseCode, Kind, MemoryClient, Message, Ref, Topic};
 use crate::page::fields::Fields;
 use crate::page::rendered::ROOT;
@@ -175,7 +176,13 @@ impl TestPage {
         for region in list(1) {
             let part = |at: usize| region.as_array().and_then(|region| region.get(at));
             let text = |at: usize| part(at).and_then(Value::as_str).unwrap_or_default();
-            replace(&mut self.document, text(0), part(1).and_then(Value::as_u64) == Some(1), text(2));
+            match part(1).and_then(Value::as_u64) {
+                Some(2) => {
+                    let ops = part(2).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                    ops::apply(&mut self.document, text(0), ops);
+                }
+                kind => replace(&mut self.document, text(0), kind == Some(1), text(2)),
+            }
         }
         if let Some(title) = patch.get(2).and_then(Value::as_str) {
             self.title = title.to_owned();

@@ -38,9 +38,9 @@ export class Proxy {
 
   /** Breaks all connections; new ones work. */
   drop() {
-    for (const client of this.#fresh) client.resetAndDestroy();
+    for (const client of this.#fresh) reset(client);
     for (const { client, server } of this.#pairs) {
-      client.resetAndDestroy();
+      reset(client);
       server.destroy();
     }
   }
@@ -95,13 +95,13 @@ export class Proxy {
   /** @param {Socket} client */
   #accept(client) {
     client.on("error", () => {});
-    if (this.#refusing) return client.resetAndDestroy();
+    if (this.#refusing) return reset(client);
     client.setNoDelay();
     this.#fresh.add(client);
     client.on("close", () => this.#fresh.delete(client));
     client.once("data", (first) => {
       this.#fresh.delete(client);
-      if (!this.#sockets && first.toString("latin1").startsWith("GET /_live")) return client.resetAndDestroy();
+      if (!this.#sockets && first.toString("latin1").startsWith("GET /_live")) return reset(client);
       client.pause();
       this.#pass(client, first);
     });
@@ -132,4 +132,15 @@ function flow(from, to, on) {
   from.unpipe(to);
   if (on) from.pipe(to);
   else from.pause();
+}
+
+/**
+ * Breaks a connection. One that is ending already is merely let go of: Node 20 never closes a socket whose reset fails
+ * because it was shut down before, and then spins for ever when the process exits.
+ *
+ * @param {Socket} socket
+ */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -1,0 +1,104 @@
+/**
+ * Steps from one rendering of a region to the next. Each names its node by the nearest element above it with an id and
+ * the way down from there, and says what it expects to find: the length of a text, the tag of an element, how many
+ * children there are. Whatever else is there (an extension's node, a script's doing) is a surprise, and the region is
+ * asked for whole. A change costs what it changes, however large the region is.
+ */
+import { ATTRIBUTES, CHILDREN, MORPH, TEXT } from "./constants.js";
+import { list } from "./frame.js";
+import { rememberFocus } from "./morph.js";
+
+/** @typedef {import("./msgpack.js").Value} Value */
+
+export class Ops {
+  #morph;
+  #toggles;
+  #waiting;
+
+  /** @param {import("./morph.js").Morph} morph @param {import("./toggles.js").Toggles} toggles @param {import("./waiting.js").Waiting} waiting */
+  constructor(morph, toggles, waiting) {
+    this.#morph = morph;
+    this.#toggles = toggles;
+    this.#waiting = waiting;
+  }
+
+  /** @param {Element} region @param {Value | undefined} ops @returns {boolean} false when something was not as expected */
+  apply(region, ops) {
+    return list(ops).every((op) => this.#step(region, list(op)));
+  }
+
+  /** @param {Element} region @param {Value[]} op */
+  #step(region, [code, anchor, path, expected, value, at = 0, length = expected]) {
+    /** @type {Node | null | undefined} */
+    let node = typeof anchor === "string" ? document.getElementById(anchor) : region;
+    if (!node || !region.contains(node)) return false;
+    for (const at of list(path)) node = node?.childNodes[Number(at)];
+    if (code === TEXT) {
+      if (!(node instanceof Text) || node.length !== expected) return false;
+      node.replaceData(Number(at), Number(length), String(value));
+      return true;
+    }
+    if (!(node instanceof Element)) return false;
+    if (code === ATTRIBUTES) return node.localName === expected && this.#attributes(node, list(value));
+    if (code === MORPH) this.#morph.outer(node, String(expected));
+    else return code === CHILDREN && node.childNodes.length === expected && this.#children(node, list(value));
+    return true;
+  }
+
+  /** @param {Element} element @param {Value[]} values names, each with its value or nothing */
+  #attributes(element, values) {
+    for (let at = 0; at < values.length; at += 2) {
+      const [name, value] = [String(values[at]), values[at + 1]];
+      if (value === null) element.removeAttribute(name);
+      else element.setAttribute(name, String(value));
+    }
+    // What says that the element waits for its answer is ours, and stays.
+    this.#waiting.carry(element, element);
+    return true;
+  }
+
+  /** @param {Element} parent @param {Value[]} steps */
+  #children(parent, steps) {
+    const old = /** @type {ChildNode[]} */ ([...parent.childNodes]);
+    const next = /** @type {ChildNode[]} */ ([]);
+    const moved = new Set();
+    let passed = 0;
+    for (const step of steps) {
+      if (typeof step === "string") next.push(...this.#parse(parent, step));
+      else if (Array.isArray(step)) {
+        const node = old[Number(step[0])];
+        moved.add(node);
+        next.push(node);
+      } else {
+        const count = Number(step);
+        if (count > 0) next.push(...old.slice(passed, passed + count));
+        passed += Math.abs(count);
+      }
+    }
+    if (passed !== old.length || next.includes(/** @type {any} */ (undefined))) return false;
+    const restore = rememberFocus();
+    const stays = new Set(next);
+    for (const node of old) if (!stays.has(node)) node.remove();
+    let place = parent.firstChild;
+    for (const node of next) {
+      while (place && place !== node && moved.has(place)) place = place.nextSibling;
+      if (place === node) place = node.nextSibling;
+      else move(parent, node, place);
+    }
+    restore();
+    return true;
+  }
+
+  /** @param {Element} parent @param {string} html */
+  #parse(parent, html) {
+    const context = this.#morph.parse(parent, html);
+    this.#toggles.learn(context);
+    return context.childNodes;
+  }
+}
+
+/** Without a reload of what plays or shows in it, where the browser can. @param {Element} parent @param {Node} node @param {Node | null} place */
+function move(parent, node, place) {
+  if ("moveBefore" in parent && node.parentNode === parent) parent.moveBefore(node, place);
+  else parent.insertBefore(node, place);
+}

@@ -1,0 +1,381 @@
+//! Two renderings of a region, and the steps from the one to the other.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::attributes::{attributes, unescape};
+use super::narrow::narrow;
+use super::script::script;
+use super::tree::{Kind, Tree};
+use crate::page::ops::{Anchor, Op};
+use crate::page::rendered::{Extent, Node as Region};
+
+/// What leads from one rendering of a region to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Difference {
+    /// The changes of the region's own HTML, in order.
+    pub(crate) ops: Vec<Op>,
+    /// The regions inside it that are still there, by their places before and now. What changed in them is not in `ops`.
+    pub(crate) kept: Vec<(u32, u32)>,
+}
+
+/// Elements that hold what a person does: they are never changed attribute by attribute.
+const HELD: [&str; 5] = ["input", "option", "optgroup", "select", "textarea"];
+
+/// What changed in a region, without what changed in those inside it. Nothing when it is better sent whole: a browser might read it in
+/// another way than this does, or the steps would be more than the HTML.
+pub(crate) fn diff(old: &Arc<Region>, new: &Arc<Region>) -> Option<Difference> {
+    let limit = new.len();
+    let same = || {
+        old.children.len() == new.children.len() && old.children.iter().zip(&new.children).all(|(a, b)| a.id == b.id)
+    };
+    if same()
+        && let Some(narrow) = narrow(old, new)
+    {
+        let mut differ = Differ::new(old, new, narrow.old, narrow.new);
+        let place = Place { anchor: Anchor::Id(unescape(narrow.id)?.into()), path: Vec::new() };
+        differ.element(0, 0, &place)?;
+        let kept = (0..old.children.len() as u32).map(|at| (at, at)).collect();
+        return differ.finish(limit).map(|difference| Difference { kept, ..difference });
+    }
+    let (old_holes, new_holes) = (holes(old), holes(new));
+    let (old_tree, new_tree) = (Tree::parse(&old.html, &old_holes)?, Tree::parse(&new.html, &new_holes)?);
+    let mut differ = Differ::new(old, new, old_tree, new_tree);
+    let place = Place { anchor: Anchor::Region, path: Vec::new() };
+    let (old_roots, new_roots) = (differ.old.roots.clone(), differ.new.roots.clone());
+    match new.extent {
+        Extent::Inner => differ.children(&old_roots, &new_roots, &place)?,
+        Extent::Outer => match (&*old_roots, &*new_roots) {
+            ([one], [other]) if differ.alike(*one, *other) => differ.pair(*one, *other, &place)?,
+            _ => return None,
+        },
+    }
+    differ.finish(limit)
+}
+
+/// Where each region inside stands; those of a list all stand at the end of nothing.
+fn holes(region: &Region) -> Cow<'_, [u32]> {
+    if region.holes.len() == region.children.len() {
+        return Cow::Borrowed(&region.holes);
+    }
+    let mut holes = region.holes.to_vec();
+    holes.resize(region.children.len(), region.html.len() as u32);
+    Cow::Owned(holes)
+}
+
+/// Where a node is.
+#[derive(Clone)]
+struct Place {
+    anchor: Anchor,
+    path: Vec<u32>,
+}
+
+impl Place {
+    fn child(&self, at: usize) -> Self {
+        let mut path = self.path.clone();
+        path.push(at as u32);
+        Self { anchor: self.anchor.clone(), path }
+    }
+}
+
+struct Differ<'a> {
+    old_region: &'a Region,
+    new_region: &'a Region,
+    old: Tree<'a>,
+    new: Tree<'a>,
+    ops: Vec<Op>,
+    kept: Vec<(u32, u32)>,
+    /// Of each node, the first id inside it that both trees have: what is around an element that stays, stays with it.
+    old_first: Vec<Option<&'a str>>,
+    new_first: Vec<Option<&'a str>>,
+    /// How many ids both trees have, and those whose elements stay.
+    common: usize,
+    staying: HashSet<&'a str>,
+}
+
+/// What tells a child from its siblings.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Element(&'a str, &'a str),
+    Region(&'a str),
+}
+
+impl<'a> Differ<'a> {
+    fn new(old_region: &'a Region, new_region: &'a Region, old: Tree<'a>, new: Tree<'a>) -> Self {
+        let (old_ids, new_ids) = (old.ids(old_region), new.ids(new_region));
+        let common: HashSet<&str> = old_ids.intersection(&new_ids).copied().collect();
+        let (old_first, new_first) = (old.first_ids(old_region, &common), new.first_ids(new_region, &common));
+        let (ops, kept, common, staying) = (Vec::new(), Vec::new(), common.len(), HashSet::new());
+        Self { old_region, new_region, old, new, ops, kept, old_first, new_first, common, staying }
+    }
+
+    /// What was found, if it is less than the HTML and leaves every element that has an id in place: one that moves to another parent is for the browser to find.
+    fn finish(self, limit: usize) -> Option<Difference> {
+        let weight: usize = self.ops.iter().map(Op::weight).sum();
+        let Self { ops, kept, common, staying, .. } = self;
+        (weight <= limit + 32 && staying.len() == common).then_some(Difference { ops, kept })
+    }
+
+    /// The elements with these ids, there and in what they hold, stay.
+    fn stay(&mut self, old: u32, new: u32) {
+        let (mut old_ids, mut new_ids) = (HashSet::new(), HashSet::new());
+        self.old.collect_ids(self.old_region, old, &mut old_ids);
+        self.new.collect_ids(self.new_region, new, &mut new_ids);
+        self.staying.extend(old_ids.intersection(&new_ids));
+    }
+
+    /// Whether both are the same but for what is in the regions inside them.
+    fn equal(&self, old: u32, new: u32) -> bool {
+        let (one, other) = (self.old.node(old), self.new.node(new));
+        let holes = one.holes.clone().zip(other.holes.clone());
+        one.outer == other.outer
+            && std::mem::discriminant(&one.kind) == std::mem::discriminant(&other.kind)
+            && one.holes.len() == other.holes.len()
+            && holes.into_iter().all(|(a, b)| {
+                let offset = |tree: &Tree<'_>, hole: u32, start: u32| tree.holes[hole as usize] - start;
+                self.old_region.children[a as usize].id == self.new_region.children[b as usize].id
+                    && offset(&self.old, a, one.start) == offset(&self.new, b, other.start)
+            })
+    }
+
+    fn keep(&mut self, old: u32, new: u32) {
+        self.stay(old, new);
+        let (old, new) = (self.old.node(old).holes.clone(), self.new.node(new).holes.clone());
+        self.kept.extend(old.zip(new));
+    }
+
+    /// Whether the one can become the other in steps.
+    fn alike(&self, old: u32, new: u32) -> bool {
+        let (one, other) = (self.old.node(old), self.new.node(new));
+        match (one.kind, other.kind) {
+            (Kind::Element { tag, key, opaque, .. }, Kind::Element { tag: other_tag, key: other_key, .. }) => {
+                let around = key.is_some() || self.old_first[old as usize] == self.new_first[new as usize];
+                tag == other_tag && key == other_key && around && (!opaque || tag == "textarea" || self.equal(old, new))
+            }
+            (Kind::Text, Kind::Text) => {
+                one.outer == other.outer || (unescape(one.outer).is_some() && unescape(other.outer).is_some())
+            }
+            (Kind::Comment, Kind::Comment) => one.outer == other.outer,
+            (Kind::Hole(a), Kind::Hole(b)) => {
+                self.old_region.children[a as usize].id == self.new_region.children[b as usize].id
+            }
+            _ => false,
+        }
+    }
+
+    /// Compares two that are alike.
+    fn pair(&mut self, old: u32, new: u32, place: &Place) -> Option<()> {
+        if self.equal(old, new) {
+            self.keep(old, new);
+            return Some(());
+        }
+        let (one, other) = (self.old.node(old), self.new.node(new));
+        match other.kind {
+            Kind::Text => {
+                let (before, after) = (unescape(one.outer)?, unescape(other.outer)?);
+                self.ops.push(text(&before, &after, place.clone()));
+                Some(())
+            }
+            Kind::Element { .. } => self.element(old, new, place),
+            Kind::Comment | Kind::Hole(_) => {
+                self.keep(old, new);
+                Some(())
+            }
+        }
+    }
+
+    fn element(&mut self, old: u32, new: u32, place: &Place) -> Option<()> {
+        let (one, other) = (self.old.node(old), self.new.node(new));
+        let (Kind::Element { open, .. }, Kind::Element { tag, open: new_open, id, opaque, .. }) =
+            (one.kind, other.kind)
+        else {
+            return None;
+        };
+        // An element with an id is named by that alone, wherever it stands.
+        let named = id.map(|id| Some(Place { anchor: Anchor::Id(unescape(id)?.into()), path: Vec::new() }));
+        let place = match named {
+            Some(named) => &named?,
+            None => place,
+        };
+        self.staying.extend(id);
+        let changed = open != new_open;
+        if changed && has(open, "data-lv-ignore") && has(new_open, "data-lv-ignore")
+            || !changed && has(open, "data-lv-ignore")
+        {
+            self.stay(old, new);
+            return Some(());
+        }
+        let held = HELD.contains(&tag)
+            || opaque
+            || has(new_open, "contenteditable")
+            || has(new_open, "data-lv-disable-with")
+            || has(open, "data-lv-ignore")
+            || (changed && (matches!(tag, "details" | "dialog") || has(new_open, "popover")));
+        let values = if changed { changed_values(open, new_open) } else { Some(Vec::new()) };
+        // A region inside takes all of its element; when it comes or goes there, the browser has to look for itself.
+        let (inner, new_inner) = (self.inner_region(old, true), self.inner_region(new, false));
+        let Some(values) = values.filter(|_| !held && inner == new_inner) else {
+            let html = self.html(new);
+            self.stay(old, new);
+            self.ops.push(Op::Morph { anchor: place.anchor.clone(), path: place.path.clone(), html });
+            return Some(());
+        };
+        if !values.is_empty() {
+            let (anchor, path) = (place.anchor.clone(), place.path.clone());
+            self.ops.push(Op::Attributes { anchor, path, tag: tag.into(), values });
+        }
+        if inner.is_some() {
+            self.keep(old, new);
+            return Some(());
+        }
+        let (children, new_children) = (self.old.node(old).children.clone(), self.new.node(new).children.clone());
+        self.children(&children, &new_children, place)
+    }
+
+    /// The region that is what an element holds.
+    fn inner_region(&self, at: u32, old: bool) -> Option<&'a str> {
+        let (tree, region) = if old { (&self.old, self.old_region) } else { (&self.new, self.new_region) };
+        tree.node(at).children.iter().find_map(|&child| match tree.node(child).kind {
+            Kind::Hole(hole) => {
+                let region = &region.children[hole as usize];
+                (region.extent == Extent::Inner).then_some(&*region.id)
+            }
+            _ => None,
+        })
+    }
+
+    fn children(&mut self, old: &[u32], new: &[u32], place: &Place) -> Option<()> {
+        let pairs = || old.iter().zip(new);
+        let start = pairs().take_while(|(a, b)| self.equal(**a, **b)).count();
+        let rest = old.len().min(new.len()) - start;
+        let backwards = old.iter().rev().zip(new.iter().rev()).take(rest);
+        let end = backwards.take_while(|(a, b)| self.equal(**a, **b)).count();
+        let mut from: Vec<Option<u32>> = vec![None; new.len()];
+        for at in 0..start {
+            from[at] = Some(at as u32);
+        }
+        for back in 1..=end {
+            from[new.len() - back] = Some((old.len() - back) as u32);
+        }
+        self.matched(&old[start..old.len() - end], &new[start..new.len() - end], start, &mut from);
+        for (at, origin) in from.iter().enumerate() {
+            if let Some(origin) = *origin {
+                let origin = origin as usize;
+                self.pair(old[origin], new[at], &place.child(origin))?;
+            }
+        }
+        let steps = script(old.len(), &from, |at, out| self.write(new[at], out));
+        if let Some(steps) = steps {
+            // A region inside an element that is not it alone: how many children it is, nobody here knows.
+            let loose = |tree: &Tree<'_>, region: &Region, nodes: &[u32]| {
+                nodes.iter().any(|&node| match tree.node(node).kind {
+                    Kind::Hole(hole) => region.children[hole as usize].extent == Extent::Inner,
+                    _ => false,
+                })
+            };
+            if loose(&self.old, self.old_region, old) || loose(&self.new, self.new_region, new) {
+                return None;
+            }
+            let (anchor, path, count) = (place.anchor.clone(), place.path.clone(), old.len() as u32);
+            self.ops.push(Op::Children { anchor, path, count, steps });
+        }
+        Some(())
+    }
+
+    /// Finds for each of some new children the old one that it was: by key, else the same, else the next of its kind.
+    fn matched(&self, old: &[u32], new: &[u32], offset: usize, from: &mut [Option<u32>]) {
+        if old.len() == new.len() && old.iter().zip(new).all(|(a, b)| self.alike(*a, *b)) {
+            (0..new.len()).for_each(|at| from[offset + at] = Some((offset + at) as u32));
+            return;
+        }
+        let mut keyed: HashMap<Key<'_>, Option<usize>> = HashMap::new();
+        let mut same: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, &node) in old.iter().enumerate() {
+            match key(&self.old, self.old_region, node) {
+                // One that stands twice names nobody.
+                Some(key) => _ = keyed.entry(key).and_modify(|twice| *twice = None).or_insert(Some(at)),
+                None => same.entry(self.old.node(node).outer).or_default().push(at),
+            }
+        }
+        let mut taken = vec![false; old.len()];
+        let mut taker: Vec<Option<usize>> = vec![None; new.len()];
+        for (at, &node) in new.iter().enumerate() {
+            let found = match key(&self.new, self.new_region, node) {
+                Some(key) => keyed.remove(&key).flatten(),
+                None => {
+                    same.get_mut(self.new.node(node).outer).and_then(|all| (!all.is_empty()).then(|| all.remove(0)))
+                }
+            };
+            if let Some(found) = found.filter(|&found| !taken[found] && self.alike(old[found], node)) {
+                (taken[found], taker[at]) = (true, Some(found));
+            }
+        }
+        let mut next = 0;
+        for (at, &node) in new.iter().enumerate() {
+            if taker[at].is_none() && key(&self.new, self.new_region, node).is_none() {
+                let free = |&found: &usize| !taken[found] && self.alike(old[found], node);
+                if let Some(found) = (next..old.len()).find(free) {
+                    (taken[found], taker[at], next) = (true, Some(found), found + 1);
+                }
+            }
+        }
+        for (at, found) in taker.into_iter().enumerate() {
+            from[offset + at] = found.map(|found| (offset + found) as u32);
+        }
+    }
+
+    fn html(&self, new: u32) -> String {
+        let mut out = String::new();
+        self.write(new, &mut out);
+        out
+    }
+
+    fn write(&self, new: u32, out: &mut String) {
+        self.new.write(new, &mut |hole, out| self.new_region.children[hole as usize].write(out), out);
+    }
+}
+
+fn key<'a>(tree: &Tree<'a>, region: &'a Region, node: u32) -> Option<Key<'a>> {
+    match tree.node(node).kind {
+        Kind::Element { tag, key, .. } => key.map(|key| Key::Element(tag, key)),
+        Kind::Hole(hole) => Some(Key::Region(&region.children[hole as usize].id)),
+        Kind::Text | Kind::Comment => None,
+    }
+}
+
+fn has(open: &str, name: &str) -> bool {
+    super::attributes::attribute(open, name).is_some()
+}
+
+/// The attributes that are others now; nothing where one of them can't be read.
+fn changed_values(old: &str, new: &str) -> Option<Vec<(Box<str>, Option<String>)>> {
+    let mut changed = Vec::new();
+    for (name, value) in attributes(new) {
+        if attributes(old).find(|(other, _)| *other == name).map(|(_, value)| value) != Some(value) {
+            changed.push((name.into(), Some(unescape(value)?.into_owned())));
+        }
+    }
+    for (name, _) in attributes(old) {
+        if !attributes(new).any(|(other, _)| other == name) {
+            changed.push((name.into(), None));
+        }
+    }
+    Some(changed)
+}
+
+/// One text that becomes another: the part in which they differ.
+fn text(old: &str, new: &str, Place { anchor, path }: Place) -> Op {
+    let units = |text: &str| text.encode_utf16().count() as u32;
+    let start = old.char_indices().zip(new.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
+    let start = start.unwrap_or(old.len().min(new.len()));
+    let ends = old[start..].chars().rev().zip(new[start..].chars().rev());
+    let end: usize = ends.take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+    let length = units(old);
+    // Below this, saying where the part is costs more than the part.
+    if start + end < 8 {
+        return Op::Text { anchor, path, length, at: 0, delete: length, insert: new.to_owned() };
+    }
+    let (at, delete) = (units(&old[..start]), units(&old[start..old.len() - end]));
+    Op::Text { anchor, path, length, at, delete, insert: new[start..new.len() - end].to_owned() }
+}

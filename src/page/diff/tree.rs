@@ -1,0 +1,476 @@
+//! HTML as a tree of slices: a reader of what maud writes, not of what browsers accept.
+
+use std::collections::HashSet;
+
+use super::attributes::attribute;
+use crate::page::rendered::{Extent, Node as Region};
+
+/// A node of a [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind<'a> {
+    Element {
+        tag: &'a str,
+        /// The opening tag, brackets included.
+        open: &'a str,
+        id: Option<&'a str>,
+        /// What tells it from its siblings: its id, or its `data-key`.
+        key: Option<&'a str>,
+        /// What is inside is not for stepping into: text that is no HTML, a document of its own.
+        opaque: bool,
+    },
+    Text,
+    Comment,
+    /// A region inside this one, by its place among the region's children.
+    Hole(u32),
+}
+
+#[derive(Debug)]
+pub(super) struct Node<'a> {
+    pub(super) kind: Kind<'a>,
+    /// All of it.
+    pub(super) outer: &'a str,
+    /// The holes in it.
+    pub(super) holes: std::ops::Range<u32>,
+    pub(super) children: Vec<u32>,
+    /// Where `outer` begins.
+    pub(super) start: u32,
+}
+
+/// The nodes of a region's own HTML.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    pub(super) nodes: Vec<Node<'a>>,
+    pub(super) roots: Vec<u32>,
+    html: &'a str,
+    pub(super) holes: &'a [u32],
+}
+
+/// Elements that have no end tag.
+const VOID: [&str; 13] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
+/// Elements whose content is not looked at.
+const OPAQUE: [&str; 10] =
+    ["iframe", "math", "noembed", "noframes", "noscript", "script", "style", "template", "textarea", "title"];
+/// Elements that a browser makes by itself, or that change how it reads on.
+const REFUSED: [&str; 8] = ["body", "frameset", "head", "html", "image", "isindex", "plaintext", "xmp"];
+/// A browser ends one of these where the next begins.
+const NEVER_NESTED: [&str; 12] =
+    ["a", "button", "dd", "dt", "form", "li", "nobr", "optgroup", "option", "rp", "rt", "select"];
+/// A browser ends a paragraph where one of these begins.
+const ENDS_PARAGRAPH: [&str; 38] = [
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "center",
+    "dd",
+    "details",
+    "dialog",
+    "dir",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hgroup",
+    "hr",
+    "li",
+    "main",
+    "menu",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "search",
+    "section",
+    "summary",
+    "table",
+    "ul",
+];
+/// Deeper nests are given up on.
+const DEPTH: usize = 400;
+
+/// What may stand in the elements that are particular about it; nothing for those that are not.
+fn allowed(parent: &str) -> Option<&'static [&'static str]> {
+    Some(match parent {
+        "table" => &["caption", "colgroup", "tbody", "tfoot", "thead"],
+        "tbody" | "thead" | "tfoot" => &["tr"],
+        "tr" => &["td", "th"],
+        "colgroup" => &["col"],
+        "select" => &["hr", "optgroup", "option"],
+        "optgroup" => &["option"],
+        _ => return None,
+    })
+}
+
+/// Where an element must stand; nothing for those that may stand anywhere.
+fn parents(tag: &str) -> Option<&'static [&'static str]> {
+    Some(match tag {
+        "caption" | "colgroup" | "tbody" | "tfoot" | "thead" => &["table"],
+        "tr" => &["tbody", "tfoot", "thead"],
+        "td" | "th" => &["tr"],
+        _ => return None,
+    })
+}
+
+impl<'a> Tree<'a> {
+    /// Reads a region's own HTML with its holes; nothing for what a browser might make another tree of.
+    pub(super) fn parse(html: &'a str, holes: &'a [u32]) -> Option<Self> {
+        if memchr::memchr2(b'\r', 0, html.as_bytes()).is_some() {
+            return None;
+        }
+        let mut reader = Reader { html, holes, at: 0, hole: 0, tree: Vec::new(), open: Vec::new(), roots: Vec::new() };
+        while reader.step()? {}
+        let Reader { tree: nodes, open, roots, .. } = reader;
+        open.is_empty().then_some(Self { nodes, roots, html, holes })
+    }
+
+    /// Reads the element at the start of some HTML, which has no holes, and gives how long it is.
+    pub(super) fn first(html: &'a str) -> Option<(Self, usize)> {
+        let mut reader =
+            Reader { html, holes: &[], at: 0, hole: 0, tree: Vec::new(), open: Vec::new(), roots: Vec::new() };
+        while reader.step()? {
+            if reader.open.is_empty() {
+                let Reader { tree: nodes, roots, at, .. } = reader;
+                let clean = memchr::memchr2(b'\r', 0, html[..at].as_bytes()).is_none();
+                return clean.then_some((Self { nodes, roots, html, holes: &[] }, at));
+            }
+        }
+        None
+    }
+
+    pub(super) fn node(&self, at: u32) -> &Node<'a> {
+        &self.nodes[at as usize]
+    }
+
+    /// The id of a node: its own, or that of the region that it is.
+    fn id(&self, region: &'a Region, at: u32) -> Option<&'a str> {
+        match self.node(at).kind {
+            Kind::Element { id, .. } => id,
+            Kind::Hole(hole) => {
+                let inside = &region.children[hole as usize];
+                (inside.extent == Extent::Outer).then_some(&*inside.id)
+            }
+            Kind::Text | Kind::Comment => None,
+        }
+    }
+
+    pub(super) fn ids(&self, region: &'a Region) -> HashSet<&'a str> {
+        (0..self.nodes.len() as u32).filter_map(|at| self.id(region, at)).collect()
+    }
+
+    /// The ids of a node and of all in it.
+    pub(super) fn collect_ids(&self, region: &'a Region, at: u32, ids: &mut HashSet<&'a str>) {
+        ids.extend(self.id(region, at));
+        for &child in &self.node(at).children {
+            self.collect_ids(region, child, ids);
+        }
+    }
+
+    /// Of each node the first of these ids that is in it, itself left aside.
+    pub(super) fn first_ids(&self, region: &'a Region, among: &HashSet<&str>) -> Vec<Option<&'a str>> {
+        let mut first = vec![None; self.nodes.len()];
+        // Children come after their parents.
+        for at in (0..self.nodes.len() as u32).rev() {
+            let of = |&child: &u32| self.id(region, child).filter(|id| among.contains(id)).or(first[child as usize]);
+            let found = self.node(at).children.iter().find_map(of);
+            first[at as usize] = found;
+        }
+        first
+    }
+
+    /// Appends the HTML of a node, with what is in its holes.
+    pub(super) fn write(&self, at: u32, hole: &mut dyn FnMut(u32, &mut String), out: &mut String) {
+        let Node { outer, holes, start, .. } = self.node(at);
+        let mut from = *start as usize;
+        for index in holes.clone() {
+            let to = self.holes[index as usize] as usize;
+            out.push_str(&self.html[from..to]);
+            hole(index, out);
+            from = to;
+        }
+        out.push_str(&self.html[from..*start as usize + outer.len()]);
+    }
+}
+
+struct Reader<'a> {
+    html: &'a str,
+    holes: &'a [u32],
+    at: usize,
+    hole: usize,
+    tree: Vec<Node<'a>>,
+    /// The elements that are not at their end yet.
+    open: Vec<u32>,
+    roots: Vec<u32>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads one node, or the end of one. Whether there is more.
+    fn step(&mut self) -> Option<bool> {
+        if self.holes.get(self.hole).is_some_and(|&hole| hole as usize == self.at) {
+            let hole = self.hole as u32;
+            self.hole += 1;
+            self.add(Kind::Hole(hole), self.at, self.at);
+            return Some(true);
+        }
+        let rest = &self.html[self.at..];
+        if rest.is_empty() {
+            return Some(false);
+        }
+        if !rest.starts_with('<') {
+            return self.text();
+        }
+        if let Some(name) = rest.strip_prefix("</") {
+            return self.close(name);
+        }
+        if rest.starts_with("<!--") {
+            let end = self.at + rest.find("-->")? + 3;
+            self.add(Kind::Comment, self.at, end);
+            self.at = end;
+            return Some(true);
+        }
+        rest.as_bytes().get(1).filter(|byte| byte.is_ascii_lowercase())?;
+        self.element()
+    }
+
+    fn text(&mut self) -> Option<bool> {
+        let end = memchr::memchr(b'<', &self.html.as_bytes()[self.at..]).map_or(self.html.len(), |end| self.at + end);
+        let end = self.holes.get(self.hole).map_or(end, |&hole| end.min(hole as usize));
+        let text = &self.html[self.at..end];
+        let blank = text.bytes().all(|byte| byte.is_ascii_whitespace());
+        // Text that no table may hold is moved out of it.
+        if !blank && self.parent().is_some_and(|(tag, _)| allowed(tag).is_some()) {
+            return None;
+        }
+        self.add(Kind::Text, self.at, end);
+        self.at = end;
+        Some(true)
+    }
+
+    fn close(&mut self, name: &'a str) -> Option<bool> {
+        let (tag, _) = self.parent()?;
+        name.strip_prefix(tag).filter(|rest| rest.starts_with('>'))?;
+        self.at += tag.len() + 3;
+        self.end();
+        Some(true)
+    }
+
+    fn element(&mut self) -> Option<bool> {
+        let start = self.at;
+        let open = open_tag(&self.html[start..])?;
+        let name = &open[1..open.len() - 1];
+        let tag = &name[..name.find(|c: char| c.is_ascii_whitespace() || c == '/').unwrap_or(name.len())];
+        if !tag.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            // Names in SVG have large letters as well; there everything is read as it stands.
+            self.inside("svg").then_some(())?;
+        }
+        self.may_stand(tag)?;
+        // A region that began in here would belong to no element.
+        let inner = start + open.len();
+        let early = self.holes.get(self.hole).is_some_and(|&hole| (hole as usize) < inner);
+        if early || REFUSED.contains(&tag) || self.open.len() > DEPTH {
+            return None;
+        }
+        let id = attribute(open, "id");
+        let key = id.or_else(|| attribute(open, "data-key"));
+        let opaque = OPAQUE.contains(&tag);
+        let at = self.add(Kind::Element { tag, open, id, key, opaque }, start, inner);
+        self.at = inner;
+        if VOID.contains(&tag) {
+            return Some(true);
+        }
+        if open.ends_with("/>") {
+            return self.inside("svg").then_some(true);
+        }
+        if tag == "pre" && self.html[inner..].starts_with('\n') {
+            return None;
+        }
+        self.open.push(at);
+        if opaque {
+            let end = inner + opaque_end(&self.html[inner..], tag)?;
+            if self.holes.get(self.hole).is_some_and(|&hole| (hole as usize) < end) {
+                return None;
+            }
+            self.at = end + tag.len() + 3;
+            self.end();
+        }
+        Some(true)
+    }
+
+    /// Whether a browser would leave an element where it stands.
+    fn may_stand(&self, tag: &str) -> Option<()> {
+        if let Some((parent, _)) = self.parent() {
+            let fits = allowed(parent).is_none_or(|allowed| allowed.contains(&tag))
+                && parents(tag).is_none_or(|parents| parents.contains(&parent));
+            fits.then_some(())?;
+        }
+        let nested = NEVER_NESTED.contains(&tag) && self.open_tags().any(|open| open == tag) && !self.listed(tag);
+        let ends = ENDS_PARAGRAPH.contains(&tag) && self.inside("p");
+        let heading = |tag: &str| matches!(tag, "h1" | "h2" | "h3" | "h4" | "h5" | "h6");
+        let heads = heading(tag) && self.open_tags().any(heading);
+        (!nested && !ends && !heads).then_some(())
+    }
+
+    /// Items of a list inside an item of another.
+    fn listed(&self, tag: &str) -> bool {
+        let list: &[&str] = match tag {
+            "li" => &["ul", "ol", "menu"],
+            "dd" | "dt" => &["dl"],
+            _ => return false,
+        };
+        self.parent().is_some_and(|(parent, _)| list.contains(&parent))
+    }
+
+    fn open_tags(&self) -> impl Iterator<Item = &'a str> {
+        self.open.iter().rev().filter_map(|&at| match self.tree[at as usize].kind {
+            Kind::Element { tag, .. } => Some(tag),
+            _ => None,
+        })
+    }
+
+    fn inside(&self, tag: &str) -> bool {
+        self.open_tags().any(|open| open == tag)
+    }
+
+    fn parent(&self) -> Option<(&'a str, u32)> {
+        let at = *self.open.last()?;
+        match self.tree[at as usize].kind {
+            Kind::Element { tag, .. } => Some((tag, at)),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, kind: Kind<'a>, start: usize, end: usize) -> u32 {
+        let at = self.tree.len() as u32;
+        match self.open.last() {
+            Some(&parent) => self.tree[parent as usize].children.push(at),
+            None => self.roots.push(at),
+        }
+        let hole = self.hole as u32;
+        let holes = if let Kind::Hole(index) = kind { index..index + 1 } else { hole..hole };
+        let outer = &self.html[start..end];
+        self.tree.push(Node { kind, outer, holes, children: Vec::new(), start: start as u32 });
+        at
+    }
+
+    /// The innermost open element ends here.
+    fn end(&mut self) {
+        let Some(at) = self.open.pop() else { return };
+        let node = &mut self.tree[at as usize];
+        node.outer = &self.html[node.start as usize..self.at];
+        node.holes.end = self.hole as u32;
+    }
+}
+
+/// The opening tag at the start of `html`, to its end.
+pub(super) fn open_tag(html: &str) -> Option<&str> {
+    let bytes = html.as_bytes();
+    let mut at = 1;
+    loop {
+        at += memchr::memchr3(b'>', b'"', b'\'', &bytes[at..])?;
+        match bytes[at] {
+            b'>' => return Some(&html[..=at]),
+            quote => at += memchr::memchr(quote, &bytes[at + 1..])? + 2,
+        }
+    }
+}
+
+/// Where the end tag of an element begins whose content is no HTML to step into.
+fn opaque_end(inner: &str, tag: &str) -> Option<usize> {
+    let (start, end) = (format!("<{tag}"), format!("</{tag}>"));
+    let first = inner.find(&end)?;
+    // One of its kind inside it: where the outer one ends takes more reading than it is worth.
+    (!inner[..first].contains(&start)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(tree: &Tree<'_>, nodes: &[u32]) -> String {
+        let one = |&at: &u32| match tree.node(at).kind {
+            Kind::Element { tag, key, .. } => {
+                let key = key.map(|key| format!("#{key}")).unwrap_or_default();
+                format!("{tag}{key}[{}]", shape(tree, &tree.node(at).children))
+            }
+            Kind::Text => format!("{:?}", tree.node(at).outer),
+            Kind::Comment => "!".to_owned(),
+            Kind::Hole(hole) => format!("({hole})"),
+        };
+        nodes.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    fn check(html: &str, expected: &str) {
+        let tree = Tree::parse(html, &[]).unwrap_or_else(|| panic!("{html} is not read"));
+        assert_eq!(shape(&tree, &tree.roots), expected, "{html}");
+    }
+
+    #[test]
+    fn what_maud_writes_is_read() {
+        check("a<b>c</b>d", r#""a" b["c"] "d""#);
+        check(
+            r#"<ul><li id="x">1</li><li data-key="y">2<ul><li>3</li></ul></li></ul>"#,
+            r#"ul[li#x["1"] li#y["2" ul[li["3"]]]]"#,
+        );
+        check(r#"<input value="a > b"><br>x<!-- c -->"#, r#"input[] br[] "x" !"#);
+        check("<table><tbody><tr><td>1</td></tr></tbody></table>", r#"table[tbody[tr[td["1"]]]]"#);
+        check("<tr><td>1</td></tr>", r#"tr[td["1"]]"#);
+        check("<textarea><b></textarea><script>if (a < b) {}</script>", "textarea[] script[]");
+        check(
+            r#"<svg viewBox="0 0 1 1"><path d=""/><linearGradient></linearGradient></svg>"#,
+            "svg[path[] linearGradient[]]",
+        );
+        check("<my-part><p>a</p></my-part>", r#"my-part[p["a"]]"#);
+    }
+
+    #[test]
+    fn what_a_browser_would_rearrange_is_given_up_on() {
+        for html in [
+            "<p>a<div>b</div></p>",
+            "<table><tr><td>1</td></tr></table>",
+            "<table>x</table>",
+            "<div><tr></tr></div>",
+            "<li>a<li>b</li></li>",
+            "<a><b><a></a></b></a>",
+            "<b>a</i>",
+            "<b>a",
+            "</b>",
+            "<div/>",
+            "<pre>\na</pre>",
+            "a\r\nb",
+            "<select><b></b></select>",
+            "<!DOCTYPE html>",
+            "<body></body>",
+            "<DIV></DIV>",
+            "<h1><h2></h2></h1>",
+            "<",
+            "<b",
+            r#"<b a=">"#,
+        ] {
+            assert!(Tree::parse(html, &[]).is_none(), "{html}");
+        }
+    }
+
+    #[test]
+    fn holes_have_their_places() {
+        let (html, holes) = (r#"<div id="a"></div>x<ul></ul>"#, [12, 23, 23]);
+        let tree = Tree::parse(html, &holes).unwrap();
+        assert_eq!(shape(&tree, &tree.roots), r#"div#a[(0)] "x" ul[(1) (2)]"#);
+        let mut out = String::new();
+        for &root in &tree.roots {
+            tree.write(root, &mut |hole, out| out.push_str(&format!("<{hole}>")), &mut out);
+        }
+        assert_eq!(out, r#"<div id="a"><0></div>x<ul><1><2></ul>"#);
+        assert!(Tree::parse(html, &[3]).is_none(), "no region begins within a tag");
+    }
+}
