@@ -460,3 +460,48 @@ async fn waiting_for_what_never_comes_ends() {
     let app = TestApp::new(Router::new().route("/clock", mizu::page(Clock(Counts::default()))));
     app.connect("/clock").await.until(|_| false).await;
 }
+
+/// Starts nothing before it is asked to.
+struct Late;
+
+enum LateMsg {
+    Timer,
+    Task,
+}
+
+impl Page for Late {
+    type State = Vec<String>;
+    type Message = LateMsg;
+
+    async fn mount(&self, _: &mut Ctx<Self>) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn render(&self, view: &View<Vec<String>>) -> Markup {
+        html! { button id="start" data-lv-click="start" {} (view.region("done", || html! { (view.join(" ")) })) }
+    }
+
+    async fn handle(&self, cx: &mut Ctx<Self>, _: &mut Session<Vec<String>>, _: Event) -> Result {
+        cx.after(Duration::from_secs(3), LateMsg::Timer);
+        cx.spawn(async { LateMsg::Task });
+        Ok(())
+    }
+
+    async fn info(&self, _: &mut Ctx<Self>, session: &mut Session<Vec<String>>, message: LateMsg) -> Result {
+        session.state.push(match message {
+            LateMsg::Timer => "timer".into(),
+            LateMsg::Task => "task".into(),
+        });
+        Ok(())
+    }
+}
+
+/// The first timer or task of a session that was joined already waited for a browser that was there.
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_starts_first_runs_at_once() {
+    let app = TestApp::new(Router::new().route("/", mizu::page(Late)));
+    let mut page = app.connect("/").await;
+    page.click("#start").await;
+    page.until(|page| page.text("#done") == "task").await;
+    page.until(|page| page.text("#done") == "task timer").await;
+}

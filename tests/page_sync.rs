@@ -5,7 +5,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -119,10 +119,18 @@ impl Page for Todos {
     }
 }
 
-/// Counts what is read.
+/// Counts what is read, and can be away.
 struct Counting {
     store: MemoryStore,
     reads: Arc<AtomicUsize>,
+    away: Arc<AtomicBool>,
+}
+
+impl Counting {
+    fn or_away<T: Send + 'static>(&self) -> Option<BoxFuture<'_, Result<T, StoreError>>> {
+        let away = self.away.load(Ordering::Relaxed);
+        away.then(|| Box::pin(async { Err(StoreError::message("nobody answers")) }) as BoxFuture<'_, _>)
+    }
 }
 
 impl Store for Counting {
@@ -131,17 +139,17 @@ impl Store for Counting {
     }
 
     fn write(&self, work: Arc<Work>) -> BoxFuture<'_, Result<Done, StoreError>> {
-        self.store.write(work)
+        self.or_away().unwrap_or_else(|| self.store.write(work))
     }
 
     fn pull(&self, ask: PullAsk) -> BoxFuture<'_, Result<PullPart, StoreError>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.pull(ask)
+        self.or_away().unwrap_or_else(|| self.store.pull(ask))
     }
 
     fn rows(&self, ask: RowsAsk) -> BoxFuture<'_, Result<RowsPart, StoreError>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.rows(ask)
+        self.or_away().unwrap_or_else(|| self.store.rows(ask))
     }
 
     fn compact(&self, ask: CompactAsk) -> BoxFuture<'_, Result<Compacted, StoreError>> {
@@ -157,11 +165,12 @@ struct Fixture {
     engine: Engine,
     live: LiveApp,
     reads: Arc<AtomicUsize>,
+    away: Arc<AtomicBool>,
 }
 
 fn fixture() -> Fixture {
-    let reads = Arc::new(AtomicUsize::new(0));
-    let engine = Engine::builder(Counting { store: MemoryStore::new(), reads: reads.clone() })
+    let (reads, away) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let engine = Engine::builder(Counting { store: MemoryStore::new(), reads: reads.clone(), away: away.clone() })
         .mutator("add", add)
         .authorize(|user: &User, scope, _: Access| {
             !scope.as_str().starts_with("of-") || scope.as_str() == format!("of-{}", user.0)
@@ -169,7 +178,7 @@ fn fixture() -> Fixture {
         .build();
     let live = Live::builder().secret([7; 32]).identity::<User>().sync(engine.clone()).build();
     let live = live.attach(Router::new().route("/todos/{scope}", mizu::page(Todos)));
-    Fixture { engine, live, reads }
+    Fixture { engine, live, reads, away }
 }
 
 impl Fixture {
@@ -383,4 +392,19 @@ async fn regions_come_alone_over_http() {
     assert!(ask("nowhere<b>").await.body().contains("nowhere&lt;b&gt;"));
     assert_eq!(ask(" , ").await.status(), StatusCode::BAD_REQUEST);
     assert_eq!(fixture.live.live().parked(), parked, "no session waits for anybody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_said_to_be_away() {
+    let fixture = fixture();
+    let mut page = fixture.app("ann").connect("/todos/all").await;
+    fixture.away.store(true, Ordering::Relaxed);
+    // Another scope: nobody on this node has read it.
+    let answer = fixture.app("ann").get("/todos/of-ann").await;
+    assert_eq!((answer.status(), answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, Some("5")));
+    page.submit("form", [("title", "Tea")]).await;
+    assert_eq!(page.refused().map(|(code, _)| code), Some("unavailable"));
+    fixture.away.store(false, Ordering::Relaxed);
+    page.submit("form", [("title", "Tea")]).await;
+    assert_eq!(page.text("#list"), "Tea");
 }

@@ -54,6 +54,7 @@ export const BAD_TOKEN = "bad_token";
 export const NOT_A_PAGE = "not_a_page";
 export const UNAUTHORIZED = "unauthorized";
 export const FORBIDDEN = "forbidden";
+export const INTERNAL = "internal";
 export const RATE_LIMITED = "rate_limited";
 export const PANICKED = "panicked";
 export const SESSION_LOST = "session_lost";

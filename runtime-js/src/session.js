@@ -227,7 +227,7 @@ export class Session {
   /** @param {number} ref @param {Value[]} body */
   #failed(ref, body) {
     const [code, message] = failure(body);
-    if (ref === this.#joining?.ref) return this.#refused(code, message);
+    if (ref === this.#joining?.ref) return this.#refused(code, message, body[2] === true);
     if (ref === this.#visit?.ref) return this.#visited(false);
     if (!this.joined) return;
     this.#pending.take(ref);
@@ -235,12 +235,12 @@ export class Session {
     else this.#report(code, message);
   }
 
-  /** The server refused a join. @param {string} code @param {string} message */
-  #refused(code, message) {
+  /** The server refused a join; what it calls recoverable passes, some day. @param {string} code @param {string} message @param {boolean} [recoverable] */
+  #refused(code, message, recoverable) {
     const fresh = this.#joining?.fresh;
     this.#joining = undefined;
     if (code === wire.BAD_TOKEN && !fresh) this.#join(true);
-    else if (code === wire.RATE_LIMITED) this.#socket.drop(code);
+    else if (code === wire.RATE_LIMITED || (recoverable && code === wire.INTERNAL)) this.#socket.drop(code);
     else if (!FINAL.includes(code)) this.#rejoin(code, message);
     else if (!this.#navigator.reload()) this.#stop(code, message);
   }

@@ -316,6 +316,22 @@ describe("a session that fails", () => {
     expect($("#lv-root").className).toBe("lv-disconnected lv-error");
   });
 
+  test("goes on for as long as the server says that it will pass", () => {
+    // Pages gave up for good while a database was away, and stayed dead when it was back.
+    open(BUTTON);
+    socket().receive(wire.ERROR, 0, [wire.PANICKED, "oh", false]);
+    let peer = reopen();
+    for (let n = 0; n < 12; n++) {
+      const { ref } = peer.of(wire.JOIN).at(-1) ?? { ref: 0 };
+      peer.receive(wire.ERROR, ref, [wire.INTERNAL, "no database", true], "");
+      expect($("#lv-root").className).not.toContain("lv-error");
+      const refused = peer;
+      while (socket() === refused) vi.advanceTimersByTime(500);
+      peer = socket().open();
+    }
+    expect(peer.of(wire.JOIN)).toHaveLength(1);
+  });
+
   test("forgets its timer when the socket drops meanwhile", () => {
     open(BUTTON);
     socket().receive(wire.ERROR, 0, [wire.PANICKED, "oh", false]);

@@ -38,10 +38,13 @@ impl TaskHandle {
 type Task<M> = Pin<Box<dyn Future<Output = M> + Send>>;
 
 /// A session's timers and tasks. Most sessions have none, and then this is a few words.
-pub(crate) struct Effects<M>(Option<Box<Running<M>>>);
+pub(crate) struct Effects<M> {
+    /// A browser holds the session.
+    armed: bool,
+    running: Option<Box<Running<M>>>,
+}
 
 struct Running<M> {
-    armed: bool,
     waiting: Vec<(CancellationToken, Task<M>)>,
     timers: Vec<Timer<M>>,
     next: u64,
@@ -70,24 +73,25 @@ enum What<M> {
 
 impl<M> Default for Effects<M> {
     fn default() -> Self {
-        Self(None)
+        Self { armed: false, running: None }
     }
 }
 
 impl<M: Send + 'static> Effects<M> {
     fn get(&mut self) -> &mut Running<M> {
-        self.0.get_or_insert_with(|| {
+        self.running.get_or_insert_with(|| {
             let tasks = CancellationToken::new();
             let end = tasks.clone().drop_guard();
-            Box::new(Running { armed: false, waiting: Vec::new(), timers: Vec::new(), next: 0, tasks, _end: end })
+            Box::new(Running { waiting: Vec::new(), timers: Vec::new(), next: 0, tasks, _end: end })
         })
     }
 
     fn timer(&mut self, delay: Duration, what: What<M>) -> TimerHandle {
+        let armed = self.armed;
         let effects = self.get();
         let handle = TimerHandle(effects.next);
         effects.next += 1;
-        let due = if effects.armed { Due::At(Instant::now() + delay) } else { Due::In(delay) };
+        let due = if armed { Due::At(Instant::now() + delay) } else { Due::In(delay) };
         effects.timers.push(Timer { handle, due, what });
         handle
     }
@@ -103,7 +107,7 @@ impl<M: Send + 'static> Effects<M> {
     }
 
     pub(crate) fn cancel(&mut self, handle: TimerHandle) {
-        if let Some(effects) = &mut self.0 {
+        if let Some(effects) = &mut self.running {
             effects.timers.retain(|timer| timer.handle != handle);
         }
     }
@@ -114,10 +118,11 @@ impl<M: Send + 'static> Effects<M> {
         mailbox: &Arc<Mailbox<M>>,
         task: impl Future<Output = M> + Send + 'static,
     ) -> TaskHandle {
+        let armed = self.armed;
         let effects = self.get();
         let token = effects.tasks.child_token();
         let task: Task<M> = Box::pin(task);
-        if effects.armed {
+        if armed {
             run(live, mailbox, token.clone(), task);
         } else {
             effects.waiting.push((token.clone(), task));
@@ -127,8 +132,8 @@ impl<M: Send + 'static> Effects<M> {
 
     /// Starts what waits: a browser holds the session now.
     pub(crate) fn arm(&mut self, live: &Live, mailbox: &Arc<Mailbox<M>>) {
-        let Some(effects) = &mut self.0 else { return };
-        effects.armed = true;
+        self.armed = true;
+        let Some(effects) = &mut self.running else { return };
         for timer in &mut effects.timers {
             if let Due::In(delay) = timer.due {
                 timer.due = Due::At(Instant::now() + delay);
@@ -139,8 +144,8 @@ impl<M: Send + 'static> Effects<M> {
 
     /// Stops time for the timers: no browser holds the session any more. Tasks go on; what they give waits in the mailbox.
     pub(crate) fn disarm(&mut self) {
-        let Some(effects) = &mut self.0 else { return };
-        effects.armed = false;
+        self.armed = false;
+        let Some(effects) = &mut self.running else { return };
         let now = Instant::now();
         for timer in &mut effects.timers {
             if let Due::At(at) = timer.due {
@@ -151,14 +156,14 @@ impl<M: Send + 'static> Effects<M> {
 
     /// When the next timer fires, if there is one and the session is armed.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        let effects = self.0.as_ref()?;
+        let effects = self.running.as_ref()?;
         let due = |timer: &Timer<M>| if let Due::At(at) = timer.due { Some(at) } else { None };
         effects.timers.iter().filter_map(due).min()
     }
 
     /// The messages of the timers that are due, earliest first.
     pub(crate) fn fire(&mut self, now: Instant) -> Vec<M> {
-        let Some(effects) = &mut self.0 else { return Vec::new() };
+        let Some(effects) = &mut self.running else { return Vec::new() };
         let mut fired = Vec::new();
         effects.timers.retain_mut(|timer| {
             let Due::At(at) = timer.due else { return true };

@@ -7,7 +7,7 @@ use std::fmt;
 use axum::http::StatusCode;
 
 use super::event_error::EventError;
-use crate::sync::{ApplyError, Rejection};
+use crate::sync::{ApplyError, ReadError, Rejection, StoreError};
 
 /// The result of a page callback; `?` works on every error.
 ///
@@ -154,6 +154,11 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
             Some(event) => Self::reject("invalid_event", event.to_string()),
             None => match refused(&error) {
                 Some(rejection) => Self::reject(rejection.code().to_owned(), rejection.message().to_owned()),
+                None if away(&error) => Self::new(
+                    "unavailable",
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "This can't be done right now. Please try again.",
+                ),
                 None => Self::new("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side."),
             },
         };
@@ -169,6 +174,14 @@ fn refused(error: &dyn Any) -> Option<&Rejection> {
         Some(_) => None,
         None => error.downcast_ref::<Rejection>(),
     }
+}
+
+/// What durable data is kept in, or what carries messages between nodes, is out of reach.
+fn away(error: &dyn Any) -> bool {
+    let apply = error.downcast_ref::<ApplyError>();
+    error.is::<StoreError>()
+        || matches!(error.downcast_ref(), Some(ReadError::Store(_)))
+        || apply.is_some_and(|error| matches!(error, ApplyError::Unavailable(_) | ApplyError::Store(_)))
 }
 
 impl fmt::Display for Error {

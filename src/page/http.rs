@@ -383,7 +383,11 @@ fn failed(error: &Error, dev: bool) -> Response {
     if error.status().is_server_error() {
         tracing::error!(?error, "a page could not be mounted");
     }
-    refusal(error.status(), &told(error, dev))
+    let mut response = refusal(error.status(), &told(error, dev));
+    if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 fn panicked(_: Panicked) -> Response {

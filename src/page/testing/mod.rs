@@ -27,11 +27,13 @@
 //! changed and not marked fails the test that changes it.
 
 mod app;
+mod between;
 mod html;
 mod once;
 mod ops;
 mod page;
 
 pub use app::{TestApp, TestResponse};
+pub use between::patch_between;
 pub use once::render_once;
 pub use page::TestPage;
