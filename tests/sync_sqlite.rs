@@ -137,3 +137,133 @@ async fn a_deferred_key_that_is_broken_rejects_its_mutation_alone() {
     }
     assert_eq!((file.count("child"), file.count("parent"), notes(&engine).await), (37, 37, 37));
 }
+
+/// What SQLite offers besides the statement ROLLBACK ended the engine's transaction: the push was never settled, and what the mutator did after that was
+/// written outside of any.
+#[tokio::test]
+async fn a_statement_that_rolls_back_rejects_its_mutation_alone() {
+    let file = File::with(
+        "create table own (id int primary key); insert into own values (1); \
+         create table strict (id int unique on conflict rollback); insert into strict values (1); \
+         create trigger refused before insert on own when new.id = 9 begin select raise(rollback, 'no nines'); end",
+    );
+    let engine = Engine::builder(SqliteStore::open(file.path()).unwrap())
+        .mutator("run", run)
+        .mutator("swallow", async |tx: &mut Tx, sql: String| {
+            let _ = tx.sqlite(|conn| conn.execute_batch(&sql));
+            let _ = tx.sqlite(|conn| conn.execute_batch("insert into own values (77)"));
+            let _ = tx.put_row("note", "swallowed", &1).await;
+            Ok(())
+        })
+        .public("*")
+        .build();
+    for sql in ["insert or rollback into own values (1)", "insert into strict values (1)", "insert into own values (9)"]
+    {
+        let mutations: Vec<Value> =
+            [("run", "insert into strict values (null)"), ("run", sql), ("swallow", sql), ("run", "select 1")]
+                .into_iter()
+                .zip(1..)
+                .map(|((name, sql), seq)| json!({ "seq": seq, "name": name, "scope": "notes", "args": sql }))
+                .collect();
+        let push = json!({ "client": ClientId::random(), "mutations": mutations });
+        let before = notes(&engine).await;
+        for _ in 0..2 {
+            let pushed = engine.push(Who::anybody(), serde_json::from_value(push.clone()).unwrap()).await;
+            assert!(pushed.stop.is_none() && pushed.results.len() == 4, "{sql}: {pushed:?}");
+            for (at, outcome) in pushed.results.iter().enumerate() {
+                match &outcome.status {
+                    Status::Rejected(why) => {
+                        assert!(matches!(at, 1 | 2) && why.code() == "constraint", "{sql}: {pushed:?}")
+                    }
+                    status => assert!(matches!(at, 0 | 3) && *status == Status::Applied, "{sql}: {pushed:?}"),
+                }
+            }
+        }
+        assert_eq!((file.count("own"), notes(&engine).await), (1, before + 2), "{sql}");
+    }
+    // Those that share its commit are none the wiser.
+    let all = (0..60).map(|id| match id % 5 {
+        0 => "insert or rollback into own values (1)".to_owned(),
+        _ => format!("insert into own values ({})", 1_000 + id),
+    });
+    let all: Vec<_> = all.collect();
+    let done = join_all(all.iter().map(|sql| apply(&engine, sql))).await;
+    for (id, done) in done.into_iter().enumerate() {
+        assert_eq!(done, if id % 5 == 0 { Err("constraint".into()) } else { Ok(()) }, "{id}");
+    }
+    assert_eq!(file.count("own"), 49);
+}
+
+#[tokio::test]
+async fn nothing_takes_the_place_of_the_engines_tables() {
+    let file = File::with("create table audit (text text)");
+    let engine = engine(&file);
+    for denied in [
+        "create temp table mizu_clients (id)",
+        "create view mizu_v as select 1",
+        "create temp view Mizu_v as select 1",
+        "create temp trigger audited after insert on mizu_log begin delete from audit; end",
+        "create virtual table mizu_f using fts5(a)",
+    ] {
+        assert_eq!(apply(&engine, denied).await, Err("internal".into()), "{denied}");
+    }
+    assert_eq!(apply(&engine, "create temp table mine (id); create view v as select 1").await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_a_mutator_may_not_wait_for_is_named_so() {
+    let file = File::with("select 1");
+    let engine = Engine::builder(SqliteStore::open(file.path()).unwrap())
+        .mutator("run", async |_: &mut Tx, _: String| {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            Ok(())
+        })
+        .public("*")
+        .build();
+    assert_eq!(apply(&engine, "").await, Err("mutator_awaited".into()));
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Weight {
+    id: String,
+    value: f64,
+    note: Option<f64>,
+}
+
+impl mizu::sync::Entity for Weight {
+    const NAME: &'static str = "weight";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A float that is no number was stored as nothing, and no row of its kind could be read from then on.
+#[tokio::test]
+async fn a_row_that_could_not_be_read_again_is_not_written() {
+    let file = File::with("select 1");
+    let engine = Engine::builder(SqliteStore::open(file.path()).unwrap())
+        .mutator("run", async |tx: &mut Tx, what: String| {
+            let value = if what == "odd" { f64::NAN } else { 1.5 };
+            tx.put(&Weight { id: what, value, note: None }).await
+        })
+        .public("*")
+        .build();
+    assert_eq!(apply(&engine, "odd").await, Err("invalid".into()));
+    assert_eq!(apply(&engine, "fine").await, Ok(()));
+    assert_eq!(engine.read(&scope()).scan::<Weight>(Default::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_apps_own_tables_are_made_at_the_start() {
+    let file = File::with("select 1");
+    let tables = "create table if not exists audit (text text not null)";
+    for _ in 0..2 {
+        let store = SqliteStore::open(file.path()).unwrap().tables(tables).unwrap();
+        let engine = Engine::builder(store).mutator("run", run).public("*").build();
+        assert_eq!(apply(&engine, "insert into audit values ('a')").await, Ok(()));
+    }
+    assert_eq!(file.count("audit"), 2);
+    assert!(SqliteStore::open(file.path()).unwrap().tables("create table b (a); create tble c").is_err());
+    assert_eq!(file.count("sqlite_schema where name = 'b'"), 0);
+}

@@ -105,8 +105,19 @@ impl Scope {
         Self(name.into())
     }
 
-    /// Whether it is derived from this signed-in user: `user:KEY` or `user:KEY:…`.
-    pub(crate) fn belongs_to(&self, who: &Who) -> bool {
+    /// Whether it is derived from this signed-in user: `user:KEY` or `user:KEY:…`, the key written as [`of_user`](Self::of_user) writes it. It is
+    /// what an app without [`authorize`](crate::sync::EngineBuilder::authorize) goes by; one with it says so itself.
+    ///
+    /// ```
+    /// use mizu::sync::Scope;
+    /// # use mizu::{Identity, Who};
+    /// # #[derive(Clone, PartialEq)] struct User(String);
+    /// # impl Identity for User { fn key(&self) -> String { self.0.clone() } }
+    /// let (ada, other) = (Who::new(User("a".into())), Scope::of_user("a:b", "todos")?);
+    /// assert!(Scope::of_user("a", "todos")?.belongs_to(&ada) && !other.belongs_to(&ada));
+    /// # Ok::<(), mizu::sync::NameError>(())
+    /// ```
+    pub fn belongs_to(&self, who: &Who) -> bool {
         let key = who.key();
         let rest = self.0.strip_prefix(&user_prefix(&key));
         !key.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))

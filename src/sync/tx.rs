@@ -168,7 +168,13 @@ impl Tx {
     ///
     /// See [`Tx`] for an example.
     pub async fn put<T: Entity>(&mut self, row: &T) -> Result {
-        self.put_row(T::NAME, row.id(), row).await
+        let data = self.json(row)?;
+        // A float that is no number becomes `null`, which could not be read again.
+        if data.contains("null") {
+            serde_json::from_str::<T>(&data)
+                .map_err(|error| self.reject("invalid", format!("the row could not be read again: {error}")))?;
+        }
+        self.put_json(T::NAME, row.id(), &data).await
     }
 
     /// Deletes a row, and says whether it was there.
@@ -241,13 +247,20 @@ impl Tx {
     ///
     /// See [`get_row`](Self::get_row) for an example.
     pub async fn put_row<T: Serialize + Sync + ?Sized>(&mut self, entity: &str, id: &str, row: &T) -> Result {
-        let data = serde_json::to_string(row)
-            .map_err(|error| self.reject("invalid", format!("the row is no JSON: {error}")))?;
+        let data = self.json(row)?;
+        self.put_json(entity, id, &data).await
+    }
+
+    fn json<T: Serialize + ?Sized>(&self, row: &T) -> Result<String> {
+        serde_json::to_string(row).map_err(|error| self.reject("invalid", format!("the row is no JSON: {error}")))
+    }
+
+    async fn put_json(&mut self, entity: &str, id: &str, data: &str) -> Result {
         let most = self.case.limits.row_bytes;
         if data.len() > most {
             return Err(self.reject("too_large", format!("a row has at most {most} bytes, not {}", data.len())));
         }
-        self.write(entity, id, Some(&data)).await?;
+        self.write(entity, id, Some(data)).await?;
         Ok(())
     }
 

@@ -17,9 +17,14 @@ use mizu::live::Limits;
 use mizu::prelude::*;
 use mizu::{Document, Identity};
 
-/// The policy of every answer: nothing inline, nothing foreign.
-const POLICY: &str =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'";
+use stage::{Rooms, Stage};
+
+#[path = "lab/stage.rs"]
+mod stage;
+
+/// The policy of every answer: nothing inline that has not its nonce, nothing foreign.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'nonce-stage'; style-src 'self'; connect-src 'self'; \
+    frame-src 'self'; media-src data:; form-action 'self'; base-uri 'none'";
 
 /// Names the cookie that says who somebody is.
 const COOKIE: &str = "user";
@@ -401,7 +406,7 @@ async fn main() -> Result {
         limits.heartbeat = Duration::from_millis(heartbeat);
     }
     let live = Live::builder().limits(limits).identity::<User>().build();
-    let counts = Counts::default();
+    let (counts, rooms) = (Counts::default(), Rooms::default());
     let app = Router::new()
         .route("/private", mizu::page(Private).layer(from_fn(signed_in)))
         .route("/members", mizu::page(Private).layer(from_fn(members_only)))
@@ -411,6 +416,9 @@ async fn main() -> Result {
         .route("/events", mizu::page(Events { counts: counts.clone() }))
         .route("/fragile", mizu::page(Fragile))
         .route("/broken", mizu::page(Broken { counts: counts.clone() }))
+        .route("/stage", mizu::page(Stage { rooms: rooms.clone() }))
+        .route("/stage/{room}", get(stage::events).post(stage::show).with_state((live.clone(), rooms)))
+        .route("/frame", get(stage::frame))
         .route("/counts/{name}", get(count).with_state(counts))
         .route("/plain", get(plain))
         .route("/lab.css", get(style))

@@ -94,7 +94,9 @@ impl From<ApplyError> for Refusal {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Rejected(rejection) => rejection.into(),
-            ApplyError::KeyReused(_) => Self::new(StatusCode::CONFLICT, "key_reused", error.to_string()),
+            ApplyError::KeyReused(_) => {
+                Self::new(StatusCode::CONFLICT, "key_reused", "this Idempotency-Key was used for another request")
+            }
             ApplyError::Unavailable(error) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error).retry(LATER)
             }

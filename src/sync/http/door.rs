@@ -1,13 +1,16 @@
 //! Whom a request comes from, and whether it may ask at all.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
 use serde::de::DeserializeOwned;
 
 use super::answer::{LATER, Refusal, refuse};
@@ -16,6 +19,16 @@ use crate::sync::engine::{Engine, SyncLimits};
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(20);
+
+/// Answers a request whose handling panicked, say in the app's own authoriser: nothing came of it, and it may be sent again.
+pub(super) async fn caught(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(path, panic = text.unwrap_or("not a text"), "a request panicked");
+        refuse(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a fault of the server"))
+    })
+}
 
 /// How many users and addresses are remembered.
 const REMEMBERED: usize = 100_000;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Refusal, answer, refuse};
-use super::door::{Door, Entered};
+use super::door::{Door, Entered, caught};
 use crate::edge::{Identity, Who};
 use crate::sync::access::Access;
 use crate::sync::change::Row;
@@ -83,10 +84,15 @@ impl Engine {
             }};
         }
         let one = format!("{path}/{{id}}");
-        Router::new().route(path, get(on!(list, page: Query<Page>)).post(on!(create,))).route(
-            &one,
-            get(on!(read, id: Path<String>)).put(on!(merge, id: Path<String>)).delete(on!(delete, id: Path<String>)),
-        )
+        Router::new()
+            .route(path, get(on!(list, page: Query<Page>)).post(on!(create,)))
+            .route(
+                &one,
+                get(on!(read, id: Path<String>))
+                    .put(on!(merge, id: Path<String>))
+                    .delete(on!(delete, id: Path<String>)),
+            )
+            .layer(from_fn(caught))
     }
 }
 
@@ -221,7 +227,7 @@ impl<F> Rest<F> {
 
 /// What names a request that may be sent again: within the person who sends it.
 fn key<I: Identity>(entered: &Entered<I>) -> Option<String> {
-    let key = entered.headers.get("idempotency-key")?.to_str().ok()?;
+    let key = entered.headers.get("idempotency-key")?.to_str().ok().filter(|key| !key.is_empty())?;
     let person = xxhash_rust::xxh3::xxh3_128(Who::new(entered.identity.clone()).key().as_bytes());
     let key = xxhash_rust::xxh3::xxh3_128(key.as_bytes());
     Some(format!("rest {person:032x} {key:032x}"))

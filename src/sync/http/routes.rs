@@ -3,12 +3,13 @@
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::post;
 use serde::Deserialize;
 
 use super::answer::{Refusal, answer, pushed, refuse};
-use super::door::{Door, Entered};
+use super::door::{Door, Entered, caught};
 use crate::edge::{Identity, Who};
 use crate::sync::cursor::Cursor;
 use crate::sync::engine::Engine;
@@ -52,6 +53,7 @@ impl Engine {
             .route("/_sync/push", on!(push))
             .route("/_sync/pull", on!(pull))
             .route("/_sync/snapshot", on!(snapshot))
+            .layer(from_fn(caught))
     }
 }
 

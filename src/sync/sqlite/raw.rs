@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, ErrorCode};
 
-use super::transaction::SqliteTransaction;
-use crate::sync::error::{Error, Rejection, Result};
+use super::transaction::{SqliteTransaction, doom};
+use crate::sync::error::{Error, Rejection, Result, StoreError};
 use crate::sync::tx::Tx;
 
 impl Tx {
@@ -38,7 +38,17 @@ impl Tx {
         let Some(transaction) = raw else {
             return Err(Rejection::new("internal", "`tx.sqlite` needs an engine over a `SqliteStore`").into());
         };
-        match transaction.guarded(run).map_err(refusal) {
+        if transaction.is_lost() {
+            return self.keep(Err(StoreError::message("the transaction is over")));
+        }
+        if transaction.is_doomed() {
+            return Err(doom().into());
+        }
+        let ended = transaction.guarded(run).map_err(refusal);
+        if transaction.is_lost() {
+            return self.keep(Err(StoreError::message("a statement of a mutator rolled the transaction back")));
+        }
+        match ended {
             Err(Error::Store(error)) => self.keep(Err(error)),
             result => result,
         }
@@ -57,7 +67,12 @@ fn refusal(error: rusqlite::Error) -> Error {
             | ErrorCode::DatabaseLocked
             | ErrorCode::ReadOnly
             | ErrorCode::CannotOpen,
-        ) => return Error::Store(crate::sync::error::StoreError::new("SQLite", error)),
+        ) => return Error::Store(StoreError::new("SQLite", error)),
+        Some(ErrorCode::AuthorizationForStatementDenied) => {
+            tracing::error!(%error, "a mutator ran a statement that the engine denies: transactions, pragmas and its own tables");
+            let message = "this statement is denied: transactions, pragmas and tables `mizu_…` are the engine's";
+            return Rejection::new("internal", message).into();
+        }
         _ => ("internal", true),
     };
     if log {
@@ -96,8 +111,13 @@ fn allowed(action: &AuthAction<'_>) -> bool {
         | AuthAction::AlterTable { table_name, .. }
         | AuthAction::CreateIndex { table_name, .. }
         | AuthAction::DropIndex { table_name, .. }
-        | AuthAction::CreateTrigger { table_name, .. }
-        | AuthAction::DropTrigger { table_name, .. } => own(table_name),
+        | AuthAction::CreateTempTable { table_name }
+        | AuthAction::CreateTempIndex { table_name, .. }
+        | AuthAction::CreateVtable { table_name, .. } => own(table_name),
+        AuthAction::CreateTrigger { table_name, trigger_name }
+        | AuthAction::CreateTempTrigger { table_name, trigger_name }
+        | AuthAction::DropTrigger { table_name, trigger_name } => own(table_name) && own(trigger_name),
+        AuthAction::CreateView { view_name } | AuthAction::CreateTempView { view_name } => own(view_name),
         _ => true,
     }
 }

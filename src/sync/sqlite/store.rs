@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::writer::{self, Command};
@@ -59,6 +62,9 @@ struct Readers {
     places: Arc<Semaphore>,
 }
 
+/// How long a push waits for its turn to wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How many reads go on at once.
 const READERS: usize = 8;
 
@@ -100,6 +106,31 @@ impl SqliteStore {
             .map_err(|error| StoreError::new("can't start the thread that writes", error))?;
         let places = Arc::new(Semaphore::new(READERS));
         Ok(Self { writer, readers: Arc::new(Readers { path, idle: Mutex::new(Vec::new()), places }) })
+    }
+
+    /// Runs statements now, in one transaction: to make the app's own tables, beside those of the engine, whose names begin with `mizu_`.
+    ///
+    /// # Errors
+    ///
+    /// - A statement fails; then none was run.
+    ///
+    /// ```
+    /// use mizu::sync::SqliteStore;
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("mizu-doc-tables-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let path = folder.join("app.db");
+    /// let store = SqliteStore::open(&path)?.tables("create table if not exists audit (note text, title text)")?;
+    /// # drop(store);
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tables(self, statements: &str) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::new("can't make the app's own tables", error);
+        let mut conn = Connection::open(&self.readers.path).map_err(failed)?;
+        let transaction = conn.transaction().map_err(failed)?;
+        transaction.execute_batch(statements).and_then(|()| transaction.commit()).map_err(failed)?;
+        Ok(self)
     }
 
     /// Runs something on the connection that writes, between transactions.
@@ -150,7 +181,14 @@ impl Store for SqliteStore {
     fn write(&self, work: Arc<Work>) -> BoxFuture<'_, Result<Done, StoreError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            self.writer.send(Command::Push(work, reply)).await.map_err(|_| closed())?;
+            let push = Command::Push(work, reply, Handle::try_current().ok());
+            match self.writer.send_timeout(push, PATIENCE).await {
+                Ok(()) => {}
+                Err(SendTimeoutError::Closed(_)) => return Err(closed()),
+                Err(SendTimeoutError::Timeout(_)) => {
+                    return Err(StoreError::message("too much waits for the thread that writes"));
+                }
+            }
             answer.await.map_err(|_| closed())?
         })
     }

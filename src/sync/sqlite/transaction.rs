@@ -24,13 +24,19 @@ pub(super) struct SqliteTransaction {
     scopes: HashMap<Scope, i64>,
     /// Whether an app's own statements are running, which may not end the transaction.
     guarded: Arc<AtomicBool>,
-    /// What the last commit failed of.
-    pub(super) check: Check,
+    /// When foreign keys are checked.
+    check: Check,
+    /// The mutations of this transaction so far.
+    mutation: usize,
+    /// An app's own statement ended the transaction: nothing may be written outside of one.
+    lost: bool,
+    /// Mutations that did that when the push ran before, and are rejected now.
+    doomed: Vec<usize>,
 }
 
 /// SQLite checks deferred foreign keys when it commits, and can't say which mutation broke them.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Check {
+enum Check {
     /// Not before the commit.
     Late,
     /// A commit failed of it.
@@ -39,11 +45,16 @@ pub(super) enum Check {
     Each,
 }
 
+/// Why a mutation is rejected whose own statement ended the transaction.
+pub(super) fn doom() -> Rejection {
+    Rejection::new("constraint", "a statement rolled the whole transaction back; let it abort or fail instead")
+}
+
 impl SqliteTransaction {
     pub(super) fn new(mut conn: Connection) -> Self {
         let guarded = Arc::new(AtomicBool::new(false));
         raw::guard(&mut conn, guarded.clone());
-        Self { conn, scopes: HashMap::new(), guarded, check: Check::Late }
+        Self { conn, scopes: HashMap::new(), guarded, check: Check::Late, mutation: 0, lost: false, doomed: Vec::new() }
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -57,25 +68,62 @@ impl SqliteTransaction {
         if self.check == Check::Needed {
             self.check = Check::Late;
         }
+        (self.mutation, self.lost) = (0, false);
         self.run("begin immediate -- mizu", []).map(drop).map_err(failed)
     }
 
     pub(super) fn commit(&mut self) -> Result<(), StoreError> {
         let committed = self.run("commit -- mizu", []);
-        if committed.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)) {
+        let broken = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+        if self.check == Check::Late && committed.as_ref().is_err_and(broken) {
             self.check = Check::Needed;
         }
         committed.map(drop).map_err(failed)
     }
 
+    /// Whether another attempt can come further, as it is known now what the last one failed of.
+    pub(super) fn learn(&mut self) -> bool {
+        if self.lost && !self.is_doomed() {
+            self.doomed.push(self.mutation);
+            return true;
+        }
+        let needed = self.check == Check::Needed;
+        if needed {
+            self.check = Check::Each;
+        }
+        needed
+    }
+
+    /// The next push is another one.
+    pub(super) fn forget(&mut self) {
+        self.check = Check::Late;
+        self.doomed.clear();
+    }
+
+    /// Whether the mutation that runs ended the transaction when it ran before.
+    pub(super) fn is_doomed(&self) -> bool {
+        self.doomed.contains(&self.mutation)
+    }
+
+    /// Whether an app's own statement just ended the transaction.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Keeps the mutation, or undoes it and says why it can't be kept.
     fn keep(&self) -> rusqlite::Result<Option<Rejection>> {
-        let broken = self.check == Check::Each && self.statement("pragma foreign_key_check")?.exists([])?;
-        if broken {
+        let broken = if self.is_doomed() {
+            Some(doom())
+        } else if self.check == Check::Each && self.statement("pragma foreign_key_check")?.exists([])? {
+            Some(Rejection::new("constraint", "a foreign key has no row that it refers to"))
+        } else {
+            None
+        };
+        if broken.is_some() {
             self.run("rollback to mizu", [])?;
         }
         self.run("release mizu", [])?;
-        Ok(broken.then(|| Rejection::new("constraint", "a foreign key has no row that it refers to")))
+        Ok(broken)
     }
 
     /// Rolls back, and says whether the connection can be used again.
@@ -97,11 +145,19 @@ impl SqliteTransaction {
             }
         }
         self.guarded.store(true, Ordering::Relaxed);
-        let _lift = Lift(&self.guarded);
-        run(&self.conn)
+        let ended = {
+            let _lift = Lift(&self.guarded);
+            run(&self.conn)
+        };
+        // `OR ROLLBACK` and `RAISE(ROLLBACK, ..)` are no statements that could be denied.
+        self.lost |= self.conn.is_autocommit();
+        ended
     }
 
     fn statement(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        if self.lost {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
         self.conn.prepare_cached(sql)
     }
 
@@ -253,6 +309,7 @@ impl Transaction for SqliteTransaction {
     }
 
     fn savepoint(&mut self) -> Step<'_, ()> {
+        self.mutation += 1;
         step(self.run("savepoint mizu", []).map(drop))
     }
 

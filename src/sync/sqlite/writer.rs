@@ -3,25 +3,31 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::store::closed;
-use super::transaction::{Check, SqliteTransaction};
+use super::transaction::SqliteTransaction;
 use crate::sync::error::StoreError;
 use crate::sync::store::{Done, Group, Work};
 
-/// How many pushes wait for the writer.
-pub(super) const QUEUE: usize = 1_024;
+/// How many pushes wait for the writer; whoever comes then waits outside, for as long as [`super::store`] lets it.
+pub(super) const QUEUE: usize = 128;
+
+/// A commit that takes longer is told of.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// How many pushes share a commit.
 const GROUP: usize = 256;
 
 /// What the writer is asked to do.
 pub(super) enum Command {
-    Push(Arc<Work>, Reply),
+    /// With the runtime that whoever pushes is in: what a mutator does by mistake is told from what it can't do.
+    Push(Arc<Work>, Reply, Option<Handle>),
     Task(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
@@ -36,26 +42,47 @@ pub(super) fn run(
 ) {
     let mut transaction = Some(SqliteTransaction::new(conn));
     let mut pushes: Vec<Push> = Vec::with_capacity(GROUP);
+    let mut runtime = None;
     while let Some(first) = commands.blocking_recv() {
         let mut next = Some(first);
         while let Some(command) = next.take() {
             match command {
-                Command::Push(work, reply) => {
+                // Whoever asked went away, and will send it again.
+                Command::Push(_, reply, _) if reply.is_closed() => next = commands.try_recv().ok(),
+                Command::Push(work, reply, from) => {
+                    runtime = from.or(runtime);
                     pushes.push((work, reply));
                     if pushes.len() < GROUP {
                         next = commands.try_recv().ok();
                     }
                 }
                 Command::Task(task) => {
-                    transaction = group(transaction, &mut pushes, &reopen);
+                    transaction = timed(&runtime, transaction, &mut pushes, &reopen);
                     if let Some(transaction) = &mut transaction {
                         task(transaction.connection());
                     }
                 }
             }
         }
-        transaction = group(transaction, &mut pushes, &reopen);
+        transaction = timed(&runtime, transaction, &mut pushes, &reopen);
     }
+}
+
+/// Runs pushes, and says when that took long: all others wait meanwhile.
+fn timed(
+    runtime: &Option<Handle>,
+    transaction: Option<SqliteTransaction>,
+    pushes: &mut Vec<Push>,
+    reopen: &impl Fn() -> Result<Connection, StoreError>,
+) -> Option<SqliteTransaction> {
+    let _inside = runtime.as_ref().map(Handle::enter);
+    let (count, began) = (pushes.len(), Instant::now());
+    let left = group(transaction, pushes, reopen);
+    let took = began.elapsed();
+    if took > SLOW {
+        tracing::warn!(?took, pushes = count, "a commit took long; a mutator must not block the thread that writes");
+    }
+    left
 }
 
 /// Runs pushes in one transaction and answers them. Gives the connection back, or none if it was lost.
@@ -124,18 +151,22 @@ fn answer(pushes: impl Iterator<Item = Push>, result: Result<(), StoreError>) {
     }
 }
 
-/// A push by itself. When its commit fails of a foreign key, it runs again, and the mutation that broke the key is rejected.
-fn alone(transaction: SqliteTransaction, work: &Arc<Work>) -> (Option<SqliteTransaction>, Result<Done, StoreError>) {
+/// A push by itself. When it fails of what one of its mutations did, it runs again, and that mutation is rejected.
+fn alone(
+    mut transaction: SqliteTransaction,
+    work: &Arc<Work>,
+) -> (Option<SqliteTransaction>, Result<Done, StoreError>) {
     let works = std::slice::from_ref(work);
-    let (mut left, mut done) = commit(transaction, works);
-    if let Some(mut transaction) = left.take_if(|transaction| transaction.check == Check::Needed) {
-        transaction.check = Check::Each;
-        (left, done) = commit(transaction, works);
-        if let Some(transaction) = &mut left {
-            transaction.check = Check::Late;
+    loop {
+        let (left, done) = commit(transaction, works);
+        let done = done.and_then(|mut done| done.pop().ok_or_else(closed));
+        let Some(mut left) = left else { return (None, done) };
+        if done.is_ok() || !left.learn() {
+            left.forget();
+            return (Some(left), done);
         }
+        transaction = left;
     }
-    (left, done.and_then(|mut done| done.pop().ok_or_else(closed)))
 }
 
 /// One transaction: all of these, or none.

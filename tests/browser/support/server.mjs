@@ -10,6 +10,13 @@ import { fileURLToPath } from "node:url";
 const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url));
 const EXAMPLES = process.env.MIZU_EXAMPLES ?? join(TARGET, "debug/examples");
 
+/** Where an example was built. @param {string} name */
+export function example(name) {
+  const binary = join(EXAMPLES, name);
+  if (!existsSync(binary)) throw new Error(`${binary} is missing; build it with: cargo build --examples`);
+  return binary;
+}
+
 /** How long a server may take to listen, in milliseconds. */
 const PATIENCE = 20_000;
 
@@ -43,8 +50,7 @@ export class Server {
 
   /** Starts it: on any port the first time, on the same one after that. */
   async start() {
-    const binary = join(EXAMPLES, this.#name);
-    if (!existsSync(binary)) throw new Error(`${binary} is missing; build it with: cargo build --examples`);
+    const binary = example(this.#name);
     const env = { PATH: process.env.PATH, RUST_BACKTRACE: "0", ...this.#env, ADDR: `127.0.0.1:${this.port}` };
     const child = spawn(binary, this.#args, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
