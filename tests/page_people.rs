@@ -99,7 +99,7 @@ impl Page for Room {
         for (sign, presents) in all {
             news.extend(presents.into_iter().map(|present| format!("{sign}{}", present.key)));
         }
-        *people = cx.who(&room).into_iter().map(pair).collect();
+        *people = cx.who(room).into_iter().map(pair).collect();
         Ok(())
     }
 }

@@ -26,8 +26,11 @@ pub(crate) struct Fields {
     pub(crate) flags: Vec<(String, Vec<Value>)>,
 }
 
-/// One value for each combination of its flags, with what the flags are in it.
-pub(crate) fn placeholders<T: DeserializeOwned>() -> Result<(Fields, Vec<(Vec<Value>, T)>), Unfit> {
+/// What the flags are in a value, and the value.
+pub(crate) type Placeholder<T> = (Vec<Value>, T);
+
+/// One value for each combination of its flags.
+pub(crate) fn placeholders<T: DeserializeOwned>() -> Result<(Fields, Vec<Placeholder<T>>), Unfit> {
     let mut fields = Fields::default();
     let mut combinations = 1;
     let mut made = Vec::new();

@@ -50,7 +50,7 @@ impl<P: Page> Ctx<P> {
     ///
     /// # Errors
     ///
-    /// As [`Live::publish`].
+    /// As [`Live::publish`](crate::Live::publish).
     pub fn publish<A, T>(&self, topic: A, message: &T) -> impl Future<Output = Result> + Send + use<P, A, T>
     where
         A: AsRef<str>,
@@ -69,7 +69,7 @@ impl<P: Page> Ctx<P> {
     ///
     /// # Errors
     ///
-    /// As [`Live::publish`].
+    /// As [`Live::publish`](crate::Live::publish).
     ///
     /// ```
     /// use mizu::prelude::*;

@@ -33,7 +33,7 @@ pub(crate) fn diff(old: &Arc<Region>, new: &Arc<Region>) -> Option<Difference> {
     if same()
         && let Some(narrow) = narrow(old, new)
     {
-        let mut differ = Differ::new(old, new, narrow.old, narrow.new);
+        let mut differ = Differ::new(old, new, narrow.old, narrow.new)?;
         let place = Place { anchor: Anchor::Id(unescape(narrow.id)?.into()), path: Vec::new() };
         differ.element(0, 0, &place)?;
         let kept = (0..old.children.len() as u32).map(|at| (at, at)).collect();
@@ -41,7 +41,7 @@ pub(crate) fn diff(old: &Arc<Region>, new: &Arc<Region>) -> Option<Difference> {
     }
     let (old_holes, new_holes) = (holes(old), holes(new));
     let (old_tree, new_tree) = (Tree::parse(&old.html, &old_holes)?, Tree::parse(&new.html, &new_holes)?);
-    let mut differ = Differ::new(old, new, old_tree, new_tree);
+    let mut differ = Differ::new(old, new, old_tree, new_tree)?;
     let place = Place { anchor: Anchor::Region, path: Vec::new() };
     let (old_roots, new_roots) = (differ.old.roots.clone(), differ.new.roots.clone());
     match new.extent {
@@ -102,12 +102,13 @@ enum Key<'a> {
 }
 
 impl<'a> Differ<'a> {
-    fn new(old_region: &'a Region, new_region: &'a Region, old: Tree<'a>, new: Tree<'a>) -> Self {
-        let (old_ids, new_ids) = (old.ids(old_region), new.ids(new_region));
+    /// Nothing where an id stands twice: it names nobody.
+    fn new(old_region: &'a Region, new_region: &'a Region, old: Tree<'a>, new: Tree<'a>) -> Option<Self> {
+        let (old_ids, new_ids) = (old.ids(old_region)?, new.ids(new_region)?);
         let common: HashSet<&str> = old_ids.intersection(&new_ids).copied().collect();
         let (old_first, new_first) = (old.first_ids(old_region, &common), new.first_ids(new_region, &common));
         let (ops, kept, common, staying) = (Vec::new(), Vec::new(), common.len(), HashSet::new());
-        Self { old_region, new_region, old, new, ops, kept, old_first, new_first, common, staying }
+        Some(Self { old_region, new_region, old, new, ops, kept, old_first, new_first, common, staying })
     }
 
     /// What was found, if it is less than the HTML and leaves every element that has an id in place: one that moves to another parent is for the browser to find.
@@ -149,9 +150,9 @@ impl<'a> Differ<'a> {
     fn alike(&self, old: u32, new: u32) -> bool {
         let (one, other) = (self.old.node(old), self.new.node(new));
         match (one.kind, other.kind) {
-            (Kind::Element { tag, key, opaque, .. }, Kind::Element { tag: other_tag, key: other_key, .. }) => {
+            (Kind::Element { tag, key, .. }, Kind::Element { tag: other_tag, key: other_key, .. }) => {
                 let around = key.is_some() || self.old_first[old as usize] == self.new_first[new as usize];
-                tag == other_tag && key == other_key && around && (!opaque || tag == "textarea" || self.equal(old, new))
+                tag == other_tag && key == other_key && around
             }
             (Kind::Text, Kind::Text) => {
                 one.outer == other.outer || (unescape(one.outer).is_some() && unescape(other.outer).is_some())
@@ -252,8 +253,8 @@ impl<'a> Differ<'a> {
         let backwards = old.iter().rev().zip(new.iter().rev()).take(rest);
         let end = backwards.take_while(|(a, b)| self.equal(**a, **b)).count();
         let mut from: Vec<Option<u32>> = vec![None; new.len()];
-        for at in 0..start {
-            from[at] = Some(at as u32);
+        for (at, from) in from.iter_mut().enumerate().take(start) {
+            *from = Some(at as u32);
         }
         for back in 1..=end {
             from[new.len() - back] = Some((old.len() - back) as u32);

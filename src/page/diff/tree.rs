@@ -142,7 +142,7 @@ impl<'a> Tree<'a> {
         while reader.step()? {
             if reader.open.is_empty() {
                 let Reader { tree: nodes, roots, at, .. } = reader;
-                let clean = memchr::memchr2(b'\r', 0, html[..at].as_bytes()).is_none();
+                let clean = memchr::memchr2(b'\r', 0, &html.as_bytes()[..at]).is_none();
                 return clean.then_some((Self { nodes, roots, html, holes: &[] }, at));
             }
         }
@@ -165,8 +165,10 @@ impl<'a> Tree<'a> {
         }
     }
 
-    pub(super) fn ids(&self, region: &'a Region) -> HashSet<&'a str> {
-        (0..self.nodes.len() as u32).filter_map(|at| self.id(region, at)).collect()
+    /// All ids; nothing where one stands twice.
+    pub(super) fn ids(&self, region: &'a Region) -> Option<HashSet<&'a str>> {
+        let mut ids = HashSet::new();
+        (0..self.nodes.len() as u32).filter_map(|at| self.id(region, at)).all(|id| ids.insert(id)).then_some(ids)
     }
 
     /// The ids of a node and of all in it.

@@ -191,6 +191,10 @@ mod tests {
         check("<p>a</p>", "<div>a</div>", 1);
         check("a<b>1</b>c", "ac", 2);
         check("<textarea>a</textarea>", "<textarea>b</textarea>", 1);
+        // What is not stepped into becomes another with care: a new frame would be loaded.
+        let frame = check(r#"<iframe title="a"></iframe>"#, r#"<iframe title="b"></iframe>"#, 1);
+        assert!(frame.starts_with("[Array([Integer(PosInt(2))"), "{frame}");
+        check(r#"<template id="t"><b>a</b></template>"#, r#"<template id="t"><b>b</b></template>"#, 1);
         check("<p>a&nbsp;b</p>", "<p>a&nbsp;c</p>", 1);
         // A browser reads this in its own way.
         check("<p>a<div>b</div></p>", "<p>a<div>c</div></p>", 1_000);
@@ -198,6 +202,8 @@ mod tests {
         let note = |title| format!(r#"<p><input id="note" title="{title}"></p><p><input id="mail"></p>"#);
         check(&format!("<p>1</p>{}", note(1)), &format!("<p>1</p><p>2</p>{}", note(2)), 2);
         check(&format!("<p>1</p><p>2</p>{}", note(1)), &note(1), 1);
+        // Which of them is meant can't be said.
+        check(r#"<p id="a">1</p><p id="a">2</p>"#, r#"<p id="a">1</p><p id="a">3</p>"#, 1_000);
         // It goes to another parent: only a browser can keep it.
         check(r#"<p><b id="a">x</b></p><div></div>"#, r#"<p></p><div><b id="a">x</b></div>"#, 1_000);
         let splice = check(&"x".repeat(50), &format!("{}茶{}", "x".repeat(25), "x".repeat(25)), 1);

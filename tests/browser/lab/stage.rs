@@ -54,14 +54,13 @@ pub(crate) struct Shown {
     html: String,
     /// How often something else was shown.
     turn: u64,
-    /// What was typed last into fields of these names, in capitals: it takes the place of `{name}` in the HTML.
-    typed: BTreeMap<String, String>,
+    /// What was typed last into a field `q`, in capitals: it takes the place of `{q}` in the HTML.
+    typed: String,
 }
 
 impl Shown {
     fn filled(&self) -> String {
-        let fill = |html: String, (name, value): (&String, &String)| html.replace(&format!("{{{name}}}"), value);
-        let mut html = self.typed.iter().fold(self.html.clone(), fill);
+        let mut html = self.html.replace("{q}", &self.typed);
         if self.seat.whole {
             html.push(CARRIAGE_RETURN);
         }
@@ -77,7 +76,7 @@ impl Page for Stage {
         let Query(seat) = cx.extract::<Query<Seat>>().await?;
         cx.subscribe(format!("stage:{}", seat.room), |html: String| html).await?;
         let html = self.rooms.with(&seat.room, |room| room.html.clone());
-        Ok(Shown { seat, html, turn: 0, typed: BTreeMap::new() })
+        Ok(Shown { seat, html, turn: 0, typed: String::new() })
     }
 
     fn render(&self, view: &View<Shown>) -> Markup {
@@ -99,8 +98,9 @@ impl Page for Stage {
     async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Shown>, event: Event) -> Result {
         let fields: BTreeMap<String, String> =
             event.form().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let capitals = fields.iter().map(|(name, value)| (name.clone(), value.to_uppercase()));
-        session.state.typed.extend(capitals);
+        if let Some(typed) = fields.get("q") {
+            session.state.typed = typed.to_uppercase();
+        }
         self.rooms.with(&session.state.seat.room, |room| room.events.push((event.name().to_owned(), fields)));
         match event.name() {
             "refuse" => Err(Error::reject("refused", "Not this.")),

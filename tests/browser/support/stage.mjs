@@ -10,12 +10,16 @@ import { becomes, until } from "./wait.mjs";
 
 const ID = "stage";
 
+/** Stands below what is shown: next to it, steps are less than the HTML, however much they change. */
+const BALLAST = `<footer>${"What nobody touches. ".repeat(60)}</footer>`;
+
 export class Stage {
   #page;
   #lab;
   #whole;
   #room = randomUUID();
   #turn = 0;
+  #ballast = BALLAST;
 
   /** @param {import("./browser.mjs").Page} page @param {import("./server.mjs").Server} lab @param {boolean} whole */
   constructor(page, lab, whole) {
@@ -26,6 +30,7 @@ export class Stage {
 
   /** Opens the page with this HTML on it. @param {string} html @param {Place} [place] */
   async open(html, { within = "div", base = this.#lab.url, page = this.#page } = {}) {
+    this.#ballast = within === "div" ? BALLAST : "";
     await this.#post(html);
     await visit(page, `${base}/stage?${new URLSearchParams({ room: this.#room, within, whole: String(this.#whole) })}`);
     this.#turn = 0;
@@ -69,7 +74,7 @@ export class Stage {
 
   /** @param {string} html */
   async #post(html) {
-    const response = await fetch(`${this.#lab.url}/stage/${this.#room}`, { method: "POST", body: html });
+    const response = await fetch(`${this.#lab.url}/stage/${this.#room}`, { method: "POST", body: html + this.#ballast });
     assert.equal(response.status, 204);
   }
 }
