@@ -77,6 +77,12 @@ function complain(text) {
   problem.hidden = false;
 }
 
+// What is set aside is for the person to decide.
+const replay = document.querySelector("#replay");
+const discard = document.querySelector("#discard");
+replay.onclick = () => sync.replay();
+discard.onclick = () => sync.discard();
+
 sync.on("status", show);
 show(sync.status);
 
@@ -87,6 +93,7 @@ function show({ state, pending, stranded, storage }) {
   const lost = stranded ? ` · ${stranded} set aside` : "";
   status.textContent = `${status.dataset.state} · ${waiting}${lost}${storage === "memory" ? " · not kept" : ""}`;
   status.dataset.pending = String(pending);
+  replay.hidden = discard.hidden = !stranded;
 }
 
 await sync.open();

@@ -143,7 +143,13 @@ async fn page(
                 script type="module" src="/notes.js" {}
             }
             body {
-                header { a href="/" { "Mizu" } span id="sync-status" data-state="offline" {} }
+                header {
+                    a href="/" { "Mizu" }
+                    span id="sync-status" data-state="offline" {}
+                    // For what the server may have lost: see `notes.js`.
+                    button id="replay" type="button" hidden { "Send again" }
+                    button id="discard" type="button" hidden { "Give up" }
+                }
                 main {
                     div class="card" data-sync=(assets::sync_script_path()) data-live=(assets::live_script_path()) data-user=(visitor) {
                         h1 { "Notes" }

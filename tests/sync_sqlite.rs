@@ -267,3 +267,29 @@ async fn an_apps_own_tables_are_made_at_the_start() {
     assert!(SqliteStore::open(file.path()).unwrap().tables("create table b (a); create tble c").is_err());
     assert_eq!(file.count("sqlite_schema where name = 'b'"), 0);
 }
+
+/// A panic in the app's own authoriser cut the connection, which browsers take for a network that is away.
+#[tokio::test]
+async fn a_panic_in_an_authoriser_is_answered() {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use tower::ServiceExt;
+
+    let file = File::with("select 1");
+    let engine = Engine::builder(SqliteStore::open(file.path()).unwrap())
+        .mutator("run", run)
+        .authorize(|_: &mizu::Anybody, scope: &Scope, _| {
+            assert_ne!(scope.as_str(), "panic");
+            true
+        })
+        .build();
+    let app: axum::Router = engine.routes::<mizu::Anybody, _>();
+    let ask = async |scope: &str| {
+        let body = json!({ "client": ClientId::random(), "scope": scope, "cursor": "" }).to_string();
+        let request = Request::post("/_sync/pull").header("content-type", "application/json");
+        let request = request.header("sec-fetch-site", "same-origin").body(Body::from(body)).unwrap();
+        app.clone().oneshot(request).await.unwrap().status()
+    };
+    assert_eq!(ask("panic").await, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(ask("fine").await, StatusCode::OK);
+}

@@ -3,13 +3,14 @@
 //! ```text
 //! cargo bench --bench report                     everything, in some minutes
 //! cargo bench --bench report -- --quick          small counts, in seconds: whether the harness works
-//! cargo bench --bench report -- click get        some of: click, idle, fan-out, get, bytes, reconnect, sync-push,
-//!                                                sync-read, sync-compact, sync-poke, sync-postgres
+//! cargo bench --bench report -- click get        some of: click, touch, idle, fan-out, watch, get, bytes, reconnect,
+//!                                                sync-push, sync-read, sync-compact, sync-poke, sync-postgres
 //! cargo bench --bench report -- sync             all whose names start so
 //! ```
 //!
 //! `sync-postgres` needs `--features postgres` and the programs of a PostgreSQL server, of which it starts one for itself;
-//! without them the table says so. The browser's side of durable data is measured by `benches/browser/sync.mjs`.
+//! without them the table says so. The browser's side of durable data is measured by `benches/browser/sync.mjs`,
+//! that of patches by `benches/browser/patch.mjs`.
 //!
 //! One Markdown table comes out. Each figure stands next to a baseline that was measured in the same run: a server with
 //! nothing but axum, tuned, which moves the same bytes, or the bare database, which runs the same statements. Servers are
@@ -22,6 +23,7 @@
 
 use std::process::ExitCode;
 
+mod app;
 mod client;
 mod http;
 mod measure;
@@ -69,7 +71,7 @@ pub(crate) struct Plan {
     /// Versions of rows that are removed, and how often.
     pub(crate) superseded: usize,
     pub(crate) removals: usize,
-    /// Pushes in a round that another client is poked for.
+    /// Pushes, and events, in a round that another client is poked for.
     pub(crate) pokes: usize,
 }
 
@@ -137,6 +139,7 @@ fn serve(kind: &str) -> Result {
     process::end_with_parent();
     match kind {
         process::MIZU => pages::main().map_err(|error| error.to_string().into()),
+        process::APP => app::serve(),
         process::PLAIN => servers::main(),
         #[cfg(feature = "sqlite")]
         process::SYNC => measure::serve(measure::Kind::Mizu),

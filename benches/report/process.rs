@@ -11,6 +11,9 @@ use crate::Result;
 /// The pages, served by mizu.
 pub(crate) const MIZU: &str = "mizu";
 
+/// Pages that are no examples, served by mizu.
+pub(crate) const APP: &str = "app";
+
 /// The same bytes, served by axum alone.
 pub(crate) const PLAIN: &str = "plain";
 

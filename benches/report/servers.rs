@@ -71,7 +71,7 @@ async fn fan(upgrade: WebSocketUpgrade, State(members): State<Members>) -> Respo
     tuned(upgrade).on_upgrade(|socket| member(socket, members))
 }
 
-/// Sends everything published to one client.
+/// Sends everything published to one client, and publishes what it sends.
 async fn member(mut socket: WebSocket, members: Members) {
     let (sender, mut frames) = mpsc::channel(128);
     members.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
@@ -85,7 +85,13 @@ async fn member(mut socket: WebSocket, members: Members) {
                 Some(frame) => socket.send(Message::Binary(frame)).await.is_ok(),
                 None => false,
             },
-            received = socket.recv() => matches!(received, Some(Ok(_))),
+            received = socket.recv() => match received {
+                Some(Ok(Message::Binary(bytes))) => {
+                    tell(&members, &bytes);
+                    true
+                }
+                received => matches!(received, Some(Ok(_))),
+            },
         };
         if !sent {
             return;
@@ -93,8 +99,12 @@ async fn member(mut socket: WebSocket, members: Members) {
     }
 }
 
-/// Hands the body to every member: one clone of a pointer for each.
 async fn publish(State(members): State<Members>, body: Bytes) {
+    tell(&members, &body);
+}
+
+/// Hands bytes to every member: one clone of a pointer for each.
+fn tell(members: &Members, body: &Bytes) {
     let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
     members.retain(|member| !matches!(member.try_send(body.clone()), Err(mpsc::error::TrySendError::Closed(_))));
 }

@@ -12,6 +12,8 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// At most this figure, whatever the baseline is.
     Within(Figure),
+    /// At most the baseline and this figure.
+    MoreBy(Figure),
     /// At least this figure, whatever the baseline is.
     #[cfg(feature = "sqlite")]
     Reaches(Figure),
@@ -69,6 +71,10 @@ impl Row {
         match (self.target, self.ratio()) {
             (Target::AtMost(most), Some(ratio)) => Some(ratio <= most),
             (Target::AtLeast(least), Some(ratio)) => Some(ratio >= least),
+            (Target::MoreBy(most), _) => {
+                let (_, baseline) = self.baseline?;
+                Some(self.mizu.number() <= baseline.number() + most.number())
+            }
             (Target::Within(most), _) => Some(self.mizu.number() <= most.number()),
             #[cfg(feature = "sqlite")]
             (Target::Reaches(least), _) => Some(self.mizu.number() >= least.number()),
@@ -84,6 +90,7 @@ impl fmt::Display for Row {
         let target = match self.target {
             Target::AtMost(most) => format!("≤ {most} ×"),
             Target::AtLeast(least) => format!("≥ {least} ×"),
+            Target::MoreBy(most) => format!("≤ baseline + {most}"),
             Target::Within(most) => format!("≤ {most}"),
             #[cfg(feature = "sqlite")]
             Target::Reaches(least) => format!("≥ {least}"),

@@ -60,6 +60,32 @@ const IDIOMORPH = new Map([
       };
     }`,
   ],
+  [
+    "const findBestMatch",
+    // One without an id never becomes one whose own node is still there, in another place or put aside.
+    `const findBestMatch = (() => {
+      const idOf = (node) => node.getAttribute?.("id");
+      const alike = (ctx, old, next) =>
+        old.nodeType === next.nodeType && old.tagName === next.tagName &&
+        (idOf(old) ? idOf(old) === idOf(next) : !ctx.persistentIds.has(idOf(next)));
+      return (ctx, node, start, end) => {
+        let found = null, sibling = node.nextSibling, siblings = 0;
+        for (let old = start; old && old != end; old = old.nextSibling) {
+          if (alike(ctx, old, node)) {
+            const ids = ctx.idMap.get(node);
+            if (ids && [...(ctx.idMap.get(old) ?? [])].some((id) => ids.has(id))) return old;
+            if (found === null && !ctx.idMap.has(old)) found = old;
+          }
+          if (found === null && sibling && alike(ctx, old, sibling)) {
+            sibling = sibling.nextSibling;
+            if (++siblings >= 2) found = undefined;
+          }
+          if (ctx.activeElementAndParents.includes(old)) break;
+        }
+        return found || null;
+      };
+    })();`,
+  ],
   ["function mergeDefaults", ""],
   ["function normalizeElement", "function normalizeElement() {}"],
   ["function normalizeParent", "function normalizeParent(node) { return new SlicedParentNode(node); }"],

@@ -89,6 +89,8 @@ export const PREVENT = "data-lv-prevent";
 export const CONFIRM = "data-lv-confirm";
 export const DISABLE_WITH = "data-lv-disable-with";
 export const IGNORE = "data-lv-ignore";
+/** Names attributes of an element that patches leave to the page's own scripts: `data-lv-ignore-attrs="class style"`. */
+export const IGNORE_ATTRIBUTES = "data-lv-ignore-attrs";
 /** Marks links to this page under another query, which it turns to without being loaded anew. */
 export const PATCH_LINK = "data-lv-patch";
 /** A patch link whose address takes the place of the current one in the history. */

@@ -126,15 +126,16 @@ export class Fields extends Listener {
 
   /** @param {Text} old @param {Text} next */
   #control(old, next) {
-    if (old.type === "file") return;
+    // First of all: what the rest means depends on it.
+    if (old instanceof HTMLInputElement) copyAttribute(old, next, "type");
     if (isCheckable(old)) {
       const changed = old.hasAttribute("checked") !== next.hasAttribute("checked");
       if (changed) this.#take(old, () => copyAttribute(old, next, "checked"));
-    } else if (old.defaultValue !== next.defaultValue) {
+    } else if (old.type !== "file" && old.defaultValue !== next.defaultValue) {
       this.#take(old, () => (old.defaultValue = next.defaultValue));
     }
-    // An empty attribute and none show the same, but are different HTML; a checkbox's value is nothing else.
-    if (old instanceof HTMLInputElement) copyAttribute(old, next, "value");
+    // An empty attribute and none show the same, but are different HTML; a checkbox's value is nothing else, as is a text that is checked.
+    for (const name of ["value", "checked"]) if (old instanceof HTMLInputElement) copyAttribute(old, next, name);
   }
 
   /** Writes the attribute, and shows it unless the control is busy. @param {Text} control @param {() => void} write */

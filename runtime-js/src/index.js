@@ -19,6 +19,7 @@ import { Ephemeral } from "./ephemeral.js";
 import { Events } from "./events.js";
 import { Fallback, sessionToken, storeToken } from "./fallback.js";
 import { Fields } from "./fields.js";
+import { Foreign } from "./foreign.js";
 import { removePlain } from "./forms.js";
 import { Lifecycle } from "./lifecycle.js";
 import { Links } from "./links.js";
@@ -79,7 +80,7 @@ export class MizuLive {
   /** Somebody pulls. */
   #syncs = false;
   #lifecycle;
-  /** @type {{ events: Events, patcher: Patcher } | undefined} */
+  /** @type {{ events: Events, patcher: Patcher, session: Session } | undefined} */
   #page;
   /** What works on the page, connected or not. @type {{ start(): void }[]} */
   #parts = [];
@@ -113,8 +114,9 @@ export class MizuLive {
     const toggles = new Toggles();
     const waiting = new Waiting();
     const navigator = new Navigator(location, sessionStorage);
-    const morph = new Morph(fields, toggles, waiting);
-    const patcher = new Patcher(root, morph, new Ops(morph, toggles, waiting), navigator, debug);
+    const foreign = new Foreign(root);
+    const morph = new Morph(fields, toggles, waiting, foreign);
+    const patcher = new Patcher(root, morph, new Ops(morph, toggles, waiting, foreign), navigator, debug, foreign);
     const pace = new Pace();
     const fallback = new Fallback();
     const host = {
@@ -136,7 +138,7 @@ export class MizuLive {
     const session = (this.#session = new Session((owner) => pokes.over(owner), host, patcher, navigator, status, debug));
     const sender = new Sender(session, fields, waiting, status);
     const events = new Events(root, session, patcher, fields, pace, fallback, sender);
-    this.#page = { events, patcher };
+    this.#page = { events, patcher, session };
     this.#ephemeral = new Ephemeral(session);
     toggles.learn(root);
     this.#parts = [fallback, events, fields, new Links(session, navigator)];
@@ -206,6 +208,14 @@ export class MizuLive {
    */
   ephemeral(name, payload) {
     this.#ephemeral?.send(name, payload);
+  }
+
+  /**
+   * How often the page was not as the server's patches expect it, so that regions were asked for whole: after a patch that got
+   * lost, or because a script or an extension changed what the server renders. Such changes belong under `data-lv-ignore`.
+   */
+  get resyncs() {
+    return this.#page?.session.resyncs ?? 0;
   }
 
   /**

@@ -4,19 +4,23 @@
  * The HTML is parsed in an inert document, inside a copy of the element that will hold it: rows parse in a table body,
  * circles in an SVG, images don't load and scripts are marked as already run. Old and new are then matched by idiomorph
  * (by ids, then by position). What belongs to the user is kept by `Fields` and `Toggles`, what waits for an answer by `Waiting`, and
- * a subtree under `data-lv-ignore` isn't looked at. When both trees are equal, not one node is touched.
+ * a subtree under `data-lv-ignore` isn't looked at, and neither are attributes that `data-lv-ignore-attrs` names. Widgets of
+ * extensions stay (`Foreign`). When both trees are equal, not one node is touched.
  */
 import { Idiomorph } from "idiomorph";
+import { isIgnored } from "./attribute.js";
 import { IGNORE } from "./constants.js";
 
 export class Morph {
   #fields;
   #toggles;
   #waiting;
+  #foreign;
   #inert = document.implementation.createHTMLDocument("");
 
-  /** @param {import("./fields.js").Fields} fields @param {import("./toggles.js").Toggles} toggles @param {import("./waiting.js").Waiting} waiting */
-  constructor(fields, toggles, waiting) {
+  /** @param {import("./fields.js").Fields} fields @param {import("./toggles.js").Toggles} toggles @param {import("./waiting.js").Waiting} waiting @param {import("./foreign.js").Foreign} foreign */
+  constructor(fields, toggles, waiting, foreign) {
+    this.#foreign = foreign;
     this.#fields = fields;
     this.#toggles = toggles;
     this.#waiting = waiting;
@@ -43,7 +47,8 @@ export class Morph {
   /** @param {Element} old @param {Element} next */
   #morph(old, next) {
     const parent = /** @type {Element} */ (old.parentNode);
-    const equal = old.isEqualNode(next);
+    // What a template holds is compared by nothing but a look at it.
+    const equal = old.isEqualNode(next) && !(next.parentElement ?? next).querySelector("template");
     if (!equal) {
       // A parent keeps idiomorph from moving the new tree into this document, where it would come alive.
       if (!next.parentNode) this.#inert.createElement("div").append(next);
@@ -62,6 +67,7 @@ export class Morph {
       beforeNodeMorphed: (old, next) => {
         if (!(old instanceof Element && next instanceof Element)) return true;
         if (old.hasAttribute(IGNORE) || isEditing(old)) return false;
+        this.#foreign.adopt(old);
         this.#waiting.carry(old, next);
         this.#toggles.sync(old, next);
         const rest = this.#fields.sync(old, next);
@@ -69,9 +75,11 @@ export class Morph {
         return true;
       },
       /** @param {Node} old */
+      beforeNodeRemoved: (old) => !this.#foreign.has(old),
+      /** @param {Node} old */
       afterNodeMorphed: (old) => after.get(old)?.(),
       /** @param {string} name @param {Element} element */
-      beforeAttributeUpdated: (name, element) => !this.#fields.owns(name, element),
+      beforeAttributeUpdated: (name, element) => !this.#fields.owns(name, element) && !isIgnored(element, name),
     };
   }
 }

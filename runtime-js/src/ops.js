@@ -1,9 +1,10 @@
 /**
  * Steps from one rendering of a region to the next. Each names its node by the nearest element above it with an id and
  * the way down from there, and says what it expects to find: the length of a text, the tag of an element, how many
- * children there are. Whatever else is there (an extension's node, a script's doing) is a surprise, and the region is
- * asked for whole. A change costs what it changes, however large the region is.
+ * children there are. Whatever else is there (a script's doing) is a surprise, and the region is asked for whole; widgets of
+ * extensions aren't counted. A change costs what it changes, however large the region is.
  */
+import { isIgnored } from "./attribute.js";
 import { ATTRIBUTES, CHILDREN, MORPH, TEXT } from "./constants.js";
 import { list } from "./frame.js";
 import { rememberFocus } from "./morph.js";
@@ -14,9 +15,11 @@ export class Ops {
   #morph;
   #toggles;
   #waiting;
+  #foreign;
 
-  /** @param {import("./morph.js").Morph} morph @param {import("./toggles.js").Toggles} toggles @param {import("./waiting.js").Waiting} waiting */
-  constructor(morph, toggles, waiting) {
+  /** @param {import("./morph.js").Morph} morph @param {import("./toggles.js").Toggles} toggles @param {import("./waiting.js").Waiting} waiting @param {import("./foreign.js").Foreign} foreign */
+  constructor(morph, toggles, waiting, foreign) {
+    this.#foreign = foreign;
     this.#morph = morph;
     this.#toggles = toggles;
     this.#waiting = waiting;
@@ -32,7 +35,7 @@ export class Ops {
     /** @type {Node | null | undefined} */
     let node = typeof anchor === "string" ? document.getElementById(anchor) : region;
     if (!node || !region.contains(node)) return false;
-    for (const at of list(path)) node = node?.childNodes[Number(at)];
+    for (const at of list(path)) node = node && this.#foreign.without(node)[Number(at)];
     if (code === TEXT) {
       if (!(node instanceof Text) || node.length !== expected) return false;
       node.replaceData(Number(at), Number(length), String(value));
@@ -41,7 +44,7 @@ export class Ops {
     if (!(node instanceof Element)) return false;
     if (code === ATTRIBUTES) return node.localName === expected && this.#attributes(node, list(value));
     if (code === MORPH) this.#morph.outer(node, String(expected));
-    else return code === CHILDREN && node.childNodes.length === expected && this.#children(node, list(value));
+    else return code === CHILDREN && this.#children(node, expected, list(value));
     return true;
   }
 
@@ -49,6 +52,7 @@ export class Ops {
   #attributes(element, values) {
     for (let at = 0; at < values.length; at += 2) {
       const [name, value] = [String(values[at]), values[at + 1]];
+      if (isIgnored(element, name)) continue;
       if (value === null) element.removeAttribute(name);
       else element.setAttribute(name, String(value));
     }
@@ -57,9 +61,10 @@ export class Ops {
     return true;
   }
 
-  /** @param {Element} parent @param {Value[]} steps */
-  #children(parent, steps) {
-    const old = /** @type {ChildNode[]} */ ([...parent.childNodes]);
+  /** @param {Element} parent @param {Value} expected how many children @param {Value[]} steps */
+  #children(parent, expected, steps) {
+    const old = [...this.#foreign.without(parent)];
+    if (old.length !== expected) return false;
     const next = /** @type {ChildNode[]} */ ([]);
     const moved = new Set();
     let passed = 0;
@@ -81,7 +86,7 @@ export class Ops {
     for (const node of old) if (!stays.has(node)) node.remove();
     let place = parent.firstChild;
     for (const node of next) {
-      while (place && place !== node && moved.has(place)) place = place.nextSibling;
+      while (place && place !== node && (moved.has(place) || this.#foreign.has(place))) place = place.nextSibling;
       if (place === node) place = node.nextSibling;
       else move(parent, node, place);
     }

@@ -14,6 +14,7 @@ export class Patcher {
   #ops;
   #navigator;
   #debug;
+  #foreign;
   /** Draws over what the server renders. @type {import("./index.js").Local | undefined} */
   local;
   /** True while the document changes by our own hand: focus that moves now was not moved by the user. */
@@ -22,8 +23,10 @@ export class Patcher {
   /**
    * @param {Element} root @param {import("./morph.js").Morph} morph @param {import("./ops.js").Ops} ops
    * @param {import("./navigator.js").Navigator} navigator @param {import("./debug.js").Debug} debug
+   * @param {import("./foreign.js").Foreign} foreign
    */
-  constructor(root, morph, ops, navigator, debug) {
+  constructor(root, morph, ops, navigator, debug, foreign) {
+    this.#foreign = foreign;
     this.#root = root;
     this.#morph = morph;
     this.#ops = ops;
@@ -62,7 +65,7 @@ export class Patcher {
   during(change) {
     this.busy = true;
     try {
-      change();
+      this.#foreign.during(change);
     } finally {
       this.busy = false;
     }

@@ -17,6 +17,8 @@ export class Sequence {
   #asked = 0;
   /** The number of the patch that was applied last. */
   seen = 0;
+  /** How often regions were asked for whole. */
+  resyncs = 0;
 
   /**
    * @param {import("./patch.js").Patcher} patcher @param {import("./debug.js").Debug} debug
@@ -57,6 +59,9 @@ export class Sequence {
     }
     if (!missing.length) this.#asked = 0;
     else if (++this.#asked > MAX_ASKED) this.#giveUp(missing);
-    else this.#ask(missing);
+    else {
+      this.resyncs++;
+      this.#ask(missing);
+    }
   }
 }

@@ -110,6 +110,11 @@ export class Session {
     return !this.joined && this.#joinedAt > 0;
   }
 
+  /** How often it asked for regions whole. */
+  get resyncs() {
+    return this.#sequence.resyncs;
+  }
+
   /** Sends an event of the joined page. @param {import("./pending.js").Sent} event @returns {number} its reference */
   send(event) {
     const ref = this.#request(wire.EVENT, event.body);

@@ -21,7 +21,7 @@ function mutations(act) {
   return observer.takeRecords().length;
 }
 
-test("elements with ids keep their identity when they move", () => {
+test("D13 elements with ids keep their identity when they move", () => {
   box(`<ul><li id="r1">1</li><li id="r2">2</li><li id="r3">3</li></ul>`);
   const rows = ["#r3", "#r1", "#r2"].map($);
   patch(`<ul><li id="r3">3</li><li id="r9">9</li><li id="r1">1</li><li id="r2">2!</li></ul>`);
@@ -29,7 +29,7 @@ test("elements with ids keep their identity when they move", () => {
   expect($("ul").textContent).toBe("3912!");
 });
 
-test("an equal patch mutates nothing, and a small one little", () => {
+test("D26 an equal patch mutates nothing, and a small one little", () => {
   box(`<p class="a">one</p><input value="x"><textarea>t</textarea>`);
   type("input", "typed");
   expect(mutations(() => patch(`<p class="a">one</p><input value="x"><textarea>t</textarea>`))).toBe(0);
@@ -39,7 +39,7 @@ test("an equal patch mutates nothing, and a small one little", () => {
   expect($("input").value).toBe("typed");
 });
 
-describe("a control keeps what the user made of it until its attribute changes", () => {
+describe("D4 a control keeps what the user made of it until its attribute changes", () => {
   test.each([
     ["text", `<input value="a">`, `<input value="b">`, () => type("input", "typed"), () => $("input").value, "typed", "b"],
     ["no value", `<input>`, `<input value="b">`, () => type("input", "typed"), () => $("input").value, "typed", "b"],
@@ -94,7 +94,7 @@ describe("a control keeps what the user made of it until its attribute changes",
   });
 });
 
-describe("a focused field", () => {
+describe("D1 a focused field", () => {
   test("keeps its text, and shows the server's when it is left", () => {
     box(`<input id="i" value="a">`);
     $("#i").focus();
@@ -127,7 +127,7 @@ describe("a focused field", () => {
   });
 });
 
-describe("input on its way", () => {
+describe("D24 input on its way", () => {
   const INPUT = (value = "") => `<input id="i" name="q" value="${value}" data-lv-input="q">`;
   const ref = () => socket().of(wire.EVENT).at(-1)?.ref ?? 0;
 
@@ -164,7 +164,7 @@ describe("input on its way", () => {
   });
 });
 
-describe("an accepted submit", () => {
+describe("D6 an accepted submit", () => {
   const FORM = `<form id="f" data-lv-submit="add" method="post"><input name="title" value=""><input name="kind" value="a"><input type="checkbox" name="c"></form>`;
   const submit = () => {
     $("#f").dispatchEvent(new SubmitEvent("submit", { bubbles: true, cancelable: true }));

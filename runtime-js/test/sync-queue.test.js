@@ -267,6 +267,29 @@ test("P22 a hundred at a time, whatever waits", async () => {
   expect(network.pushed.map(({ length }) => length)).toEqual([100, 100, 50]);
 });
 
+test("P22 a long queue is drained without running every mutation again for each push", async () => {
+  const count = 2_000;
+  let ran = 0;
+  network.fate = () => "lost";
+  const sync = await browser.open({ environment: { indexedDB: undefined } });
+  sync.mutator("todo.create", (tx, /** @type {{ id: string }} */ row) => {
+    ran++;
+    tx.put("todo", row.id, row);
+  });
+  const made = Array.from({ length: count }, (_, n) => sync.mutate("todo.create", todo(`t${n}`), { scope: SCOPE }));
+  await Promise.all(made.map(({ queued }) => queued));
+  await until(() => sync.status.state === "offline");
+  network.fate = () => "ok";
+  // The server tells of each push at once, as it does over a socket.
+  network.server.poke = (scope, cursor) => sync.poke(scope, cursor);
+  expect(await sync.sync()).toBe(true);
+  const outcomes = await Promise.all(made.map(({ done }) => done));
+  expect(outcomes.every(({ status }) => status === "applied")).toBe(true);
+  expect(network.server.ran).toHaveLength(count);
+  expect(sync.status.pending).toBe(0);
+  expect(ran).toBeLessThan(5 * count);
+}, 60_000);
+
 test("P25 status tells offline, syncing, online, pending and the last sync", async () => {
   network.fate = () => "lost";
   const sync = browser.tab();

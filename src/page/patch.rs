@@ -6,32 +6,44 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::diff::diff;
+use super::diff::steps;
 use super::rendered::{Extent, Node, ROOT};
 use super::wire::{Change, RegionPatch, Seq};
+
+/// Regions shorter than this, in bytes, are sent whole: steps would take as many, and finding them longer.
+const SHORT: usize = 64;
 
 /// The regions to send so that a browser showing `old` shows `new`.
 pub(crate) fn between(old: &Arc<Node>, new: &Arc<Node>) -> Vec<RegionPatch> {
     let mut out = Vec::new();
-    visit(old, new, &mut out);
+    visit(old, new, SHORT, &mut out);
     out
 }
 
-fn visit(old: &Arc<Node>, new: &Arc<Node>, out: &mut Vec<RegionPatch>) {
+/// As [`between`], with steps for short regions as well.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn in_steps(old: &Arc<Node>, new: &Arc<Node>) -> Vec<RegionPatch> {
+    let mut out = Vec::new();
+    visit(old, new, 0, &mut out);
+    out
+}
+
+fn visit(old: &Arc<Node>, new: &Arc<Node>, short: usize, out: &mut Vec<RegionPatch>) {
     if Arc::ptr_eq(old, new) {
         return;
     }
     if !old.same_frame(new) {
-        let Some(difference) = diff(old, new) else { return out.push(whole(new)) };
-        if !difference.ops.is_empty() {
-            out.push(RegionPatch { id: new.id.clone(), change: Change::Ops(difference.ops) });
+        let found = if new.len() < short { None } else { steps(old, new) };
+        let Some(found) = found else { return out.push(whole(new)) };
+        if !found.ops.is_empty() {
+            out.push(RegionPatch { id: new.id.clone(), change: Change::Ops(found.ops) });
         }
-        for (before, now) in difference.kept {
-            visit(&old.children[before as usize], &new.children[now as usize], out);
+        for (before, now) in found.kept {
+            visit(&old.children[before as usize], &new.children[now as usize], short, out);
         }
         return;
     }
-    old.children.iter().zip(&new.children).for_each(|(old, new)| visit(old, new, out));
+    old.children.iter().zip(&new.children).for_each(|(old, new)| visit(old, new, short, out));
 }
 
 /// The regions to send so that a browser that last applied patch `seen` shows `page`.

@@ -2,6 +2,8 @@
 //!
 //! `live` carries these as opaque bytes. Fields at the end may be left out by the sender; more than are known are passed over.
 
+use std::sync::Arc;
+
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -157,7 +159,7 @@ pub(crate) enum Change {
     /// Its element, with all that it holds.
     Outer(String),
     /// Steps from what it was.
-    Ops(Vec<Op>),
+    Ops(Arc<[Op]>),
 }
 
 impl Serialize for RegionPatch {
@@ -165,7 +167,7 @@ impl Serialize for RegionPatch {
         match &self.change {
             Change::Inner(html) => (&self.id, 0u8, html).serialize(out),
             Change::Outer(html) => (&self.id, 1u8, html).serialize(out),
-            Change::Ops(ops) => (&self.id, 2u8, ops).serialize(out),
+            Change::Ops(ops) => (&self.id, 2u8, &**ops).serialize(out),
         }
     }
 }
@@ -337,7 +339,7 @@ mod tests {
                 steps: vec![Step::Insert("<li>".into()), Step::Keep(2), Step::Skip(1), Step::Take(2), Step::Skip(200)],
             },
         ];
-        let change = Change::Ops(ops);
+        let change = Change::Ops(ops.into());
         let steps = patch(2, vec![RegionPatch { id: "rows".into(), change }], None, vec![]);
         let joined = Joined { topic: "1", session: "AQ", seq: Seq(3), heartbeat: 25_000, dev: false, fresh: true };
         let bodies = [

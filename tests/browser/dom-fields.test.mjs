@@ -141,8 +141,9 @@ play("D4 a field that becomes one of another type shows what the server says", a
   assert.deepEqual(await properties(page, "#f", "type", "checked", "defaultChecked"), ["checkbox", true, true]);
   await stage.show(`<form><input id="f" type="file" value="none"></form>`);
   assert.equal(await page.locator("#f").evaluate((input) => input.outerHTML.includes("none")), true);
+  await stage.show(`<form><input id="f" type="radio" checked></form>`);
   await stage.show(`<form><input id="f" value="2"></form>`);
-  assert.deepEqual(await properties(page, "#f", "type", "value"), ["text", "2"]);
+  assert.deepEqual(await properties(page, "#f", "type", "value", "defaultChecked"), ["text", "2", false]);
 });
 
 play("D5 a select keeps its choice while options come and go, focused and open", async ({ page, stage }) => {

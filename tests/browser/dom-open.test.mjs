@@ -7,8 +7,8 @@ import { RESYNC } from "../../runtime-js/src/constants.js";
 import { browser, frames, joined, parted, stamp } from "./support/browser.mjs";
 import { Proxy } from "./support/proxy.mjs";
 import { serve } from "./support/server.mjs";
-import { changes, field, plays, same } from "./support/stage.mjs";
-import { becomes, until } from "./support/wait.mjs";
+import { changes, field, plays, same, Stage } from "./support/stage.mjs";
+import { becomes } from "./support/wait.mjs";
 
 const scene = browser();
 const lab = serve("lab");
@@ -205,7 +205,6 @@ play("D17 the page and what scrolls in it stay where they are, and rows above wh
 });
 
 scene("D17 a hash leads to its place, and back and forward to where one was", async ({ page }) => {
-  const { Stage } = await import("./support/stage.mjs");
   const stage = new Stage(page, lab, false);
   const html = (n) => `<p id="n">${n}</p><a id="go" href="#row150">go</a>${Array.from({ length: 300 }, (_, at) => `<p id="row${at}">row ${at}</p>`).join("")}`;
   await stage.open(html(0));
@@ -272,4 +271,62 @@ play("D22 what scripts did to attributes stays, where the server leaves it to th
   await joined(page);
   await stage.shown();
   assert.deepEqual(await state(), expected(4));
+});
+
+// An extension can't be installed here. What one does to a page once it is read is done by a script: elements of its own beside fields
+// and in lists, attributes, filled fields, all before there is a connection.
+play("D21 what an extension put into the page before the connection stays there, once, and so does what it filled in", async ({ page, stage }) => {
+  const html = (n) => `<p id="n">${n}</p><form id="login" title="${n}"><input id="user" name="user" title="${n}"><input id="password" type="password" title="${n}"><button>In ${n}</button></form><ul id="list"><li id="a">a ${n}</li>${n > 1 ? `<li id="b">b</li>` : ""}</ul>`;
+  await page.addInitScript(() => {
+    document.addEventListener("DOMContentLoaded", () => {
+      const add = (/** @type {string} */ selector) => document.querySelector(selector)?.after(Object.assign(document.createElement("x-manager"), { textContent: "key" }));
+      add("#user");
+      add("#a");
+      document.body.append(document.createElement("x-manager"));
+      const fill = (/** @type {string} */ selector, /** @type {string} */ value) => {
+        const field = document.querySelector(selector);
+        if (!field) return;
+        field.value = value;
+        field.setAttribute("data-filled", "");
+        field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+      };
+      fill("#user", "ann");
+      fill("#password", "secret");
+    });
+  });
+  await stage.open(html(0));
+  const state = () => page.evaluate(() => [document.querySelectorAll("#login x-manager").length, document.querySelectorAll("#list x-manager").length, document.querySelectorAll("body > x-manager").length, document.querySelector("#user").value, document.querySelector("#password").value]);
+  assert.deepEqual(await state(), [1, 1, 1, "ann", "secret"]);
+  for (const n of [1, 2, 3]) {
+    await stage.showAnyhow(html(n));
+    await becomes(() => page.innerText("#login button"), `In ${n}`);
+    await becomes(() => page.innerText("#a"), `a ${n}`);
+    assert.deepEqual(await state(), [1, 1, 1, "ann", "secret"], `after patch ${n}`);
+    assert.equal(await page.getAttribute("#user", "title"), String(n));
+  }
+  assert.deepEqual(await page.locator("#list > li").evaluateAll((all) => all.map(({ id }) => id)), ["a", "b"]);
+  // One that the server has as well is the server's.
+  for (const n of [4, 5, 6]) {
+    await stage.showAnyhow(html(3).replace("</ul>", `<x-manager>server ${n}</x-manager></ul>`));
+    assert.deepEqual((await page.locator("#list x-manager").allInnerTexts()).filter((text) => text !== "key"), [`server ${n}`]);
+  }
+  await stage.showAnyhow(html(3));
+  assert.deepEqual((await page.locator("#list x-manager").allInnerTexts()).filter((text) => text !== "key"), []);
+  assert.deepEqual([await counted(page), asked(page)], [0, 0], "nobody was surprised");
+});
+
+play("D21 a change that nobody foresaw makes the page ask for the region once, and counts that", async ({ page, stage, watch }) => {
+  watch.surprised = true;
+  const html = (n) => `<ul>${Array.from({ length: n }, (_, at) => `<li>${at}</li>`).join("")}</ul><input id="i">`;
+  await stage.open(html(2));
+  await page.fill("#i", "typed");
+  await page.evaluate(() => document.querySelector("#stage ul").append(document.createElement("li")));
+  for (const n of [3, 4, 5]) {
+    await stage.showAnyhow(html(n));
+    await becomes(() => page.locator("#stage li").allInnerTexts(), Array.from({ length: n }, (_, at) => String(at)));
+  }
+  assert.equal(await page.inputValue("#i"), "typed");
+  // A patch of a whole region surprises nobody.
+  assert.ok(asked(page) <= 1);
+  assert.equal(await counted(page), asked(page));
 });

@@ -213,7 +213,8 @@ play("D26 a patch changes the nodes that differ, once each, and no other", async
 });
 
 // That a region is asked for whole, and the answer is what is there already.
-play("D26 a region that is sent once more as it is changes nothing", async ({ page, stage }) => {
+play("D26 a region that is sent once more as it is changes nothing", async ({ page, stage, watch }) => {
+  watch.surprised = true;
   const html = (n) => `<p id="p">one</p><input value="a"><ul>${n ? "<li>1</li><li>2</li>" : "<li>1</li>"}</ul><textarea>t</textarea><svg><circle r="1"/></svg>`;
   await stage.open(html(0));
   // The page has it already: the steps that lead there come as a surprise.

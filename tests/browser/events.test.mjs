@@ -32,7 +32,7 @@ scene("a debounced input sends once the typing rests, and only what stands there
   assert.deepEqual([line.name, line.type, line.form], ["search", "input", [["q", "jasmine"]]]);
 });
 
-scene("a click sends debounced input first", async ({ page }) => {
+scene("D23 a click sends debounced input first", async ({ page }) => {
   await visit(page, `${lab.url}/events`);
   await page.evaluate(() => {
     const input = document.querySelector("#debounced");
@@ -43,7 +43,7 @@ scene("a click sends debounced input first", async ({ page }) => {
   await becomes(async () => (await seen(page)).map(({ name }) => name), ["search", "tap"]);
 });
 
-scene("debounce=blur sends when the field is left", async ({ page }) => {
+scene("D23 debounce=blur sends when the field is left", async ({ page }) => {
   await visit(page, `${lab.url}/events`);
   await page.click("#late");
   await page.keyboard.type("abc");
@@ -119,7 +119,7 @@ scene("a button named lv is an event of its own, in its form as well", async ({ 
   assert.deepEqual([line.name, line.values], ["cancel", [["why", "cold"]]]);
 });
 
-scene("fields named id, action, submit and the like are fields like any other", async ({ page }) => {
+scene("D25 fields named id, action, submit and the like are fields like any other", async ({ page }) => {
   await visit(page, `${lab.url}/events`);
   await page.click("#odd button");
   const line = await only(page);
@@ -137,7 +137,7 @@ scene("values and target travel with a click, of a button and of anything else",
   ]);
 });
 
-scene("a button that waits for its answer shows it, and takes no second click", async ({ page }) => {
+scene("D6 a button that waits for its answer shows it, and takes no second click", async ({ page }) => {
   await visit(page, `${lab.url}/events`);
   await page.dblclick("#slow");
   assert.deepEqual([await text(page, "#slow"), await page.isEnabled("#slow")], ["Wait", false]);

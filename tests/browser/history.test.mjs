@@ -35,7 +35,7 @@ scene("back to a page that is loaded again: it joins and works, and the old sess
   await becomes(() => text(page, "#count"), "1");
 });
 
-scene("back to a page that is loaded again: the browser's restored input is kept", async ({ page }) => {
+scene("D17 back to a page that is loaded again: the browser's restored input is kept", async ({ page }) => {
   await visit(page, `${lab.url}/events`);
   await page.fill("#unsent", "half a sentence");
   await page.click("#away");
@@ -67,7 +67,7 @@ scene("closing the tab ends the session", async ({ page }) => {
   await becomes(left, before + 1);
 });
 
-cached("back from the back/forward cache: the document, its input and its session go on", async ({ page }) => {
+cached("D27 back from the back/forward cache: the document, its input and its session go on", async ({ page }) => {
   await visit(page, `${lab.url}/events`);
   const same = await stamp(page);
   await page.evaluate(() => addEventListener("pageshow", ({ persisted }) => (window.restored = persisted)));

@@ -22,9 +22,9 @@ use stage::{Rooms, Stage};
 #[path = "lab/stage.rs"]
 mod stage;
 
-/// The policy of every answer: nothing inline that has not its nonce, nothing foreign.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'nonce-stage'; style-src 'self'; connect-src 'self'; \
-    frame-src 'self'; media-src data:; form-action 'self'; base-uri 'none'";
+/// The policy of every answer that has none of its own: nothing inline, nothing foreign.
+const POLICY: &str =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'";
 
 /// Names the cookie that says who somebody is.
 const COOKIE: &str = "user";
@@ -395,7 +395,8 @@ fn document(title: &str, body: Markup) -> Html<String> {
 }
 
 async fn strict(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    let policy = HeaderValue::from_static(POLICY);
+    response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     response
 }
 
@@ -416,9 +417,9 @@ async fn main() -> Result {
         .route("/events", mizu::page(Events { counts: counts.clone() }))
         .route("/fragile", mizu::page(Fragile))
         .route("/broken", mizu::page(Broken { counts: counts.clone() }))
-        .route("/stage", mizu::page(Stage { rooms: rooms.clone() }))
+        .route("/stage", mizu::page(Stage { rooms: rooms.clone() }).layer(map_response(stage::policy)))
         .route("/stage/{room}", get(stage::events).post(stage::show).with_state((live.clone(), rooms)))
-        .route("/frame", get(stage::frame))
+        .route("/frame", get(stage::frame).layer(map_response(stage::policy)))
         .route("/counts/{name}", get(count).with_state(counts))
         .route("/plain", get(plain))
         .route("/lab.css", get(style))

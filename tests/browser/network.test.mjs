@@ -121,7 +121,7 @@ scene("a half-open connection is noticed, given up and resumed", async (it) => {
   await becomes(() => text(page, "#count"), "2");
 });
 
-scene("a tab that slept while the connection went away wakes up to what it missed", async (it) => {
+scene("D27 a tab that slept while the connection went away wakes up to what it missed", async (it) => {
   const { context, page } = it;
   const proxy = await through(it, feed);
   await visit(page, `${proxy.url}/feed`);

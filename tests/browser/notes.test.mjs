@@ -243,7 +243,7 @@ scene("P17 a change shows elsewhere within a second of its push, before anybody 
   assert.ok(Date.now() < opened + POLL, "a poll may have helped");
 });
 
-scene("P21 two tabs share one store, one of them talks to the server, and the other takes over when it goes", async ({ context, page, stranger, later }) => {
+scene("P21 D28 two tabs share one store, one of them talks to the server, and the other takes over when it goes", async ({ context, page, stranger, later }) => {
   const { url } = await serve(later);
   await visit(page, url);
   const second = await context.newPage();

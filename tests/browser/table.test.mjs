@@ -8,7 +8,7 @@ import { becomes } from "./support/wait.mjs";
 const scene = browser();
 const table = serve("table");
 
-scene("touching row 500 changes its value, and no other node of the page", async ({ page }) => {
+scene("D26 touching row 500 changes its value, and no other node of the page", async ({ page }) => {
   await visit(page, `${table.url}/table`);
   assert.equal(await page.locator("#rows tr").count(), 1_000);
   await page.evaluate(() => {

@@ -59,7 +59,7 @@ scene("what is published between the GET and the join is not missed", async ({ p
   await becomes(async () => (await texts(page, "#feed li"))[0], "in between");
 });
 
-scene("two tabs of the counter are independent", async ({ context, page }) => {
+scene("D28 two tabs of the counter are independent", async ({ context, page }) => {
   const other = await context.newPage();
   for (const tab of [page, other]) await visit(tab, `${counter.url}/counter`);
   await other.click("#dec");

@@ -30,7 +30,7 @@ function field(page, selector) {
   }));
 }
 
-scene("typing goes on through patches around the input and on it", async ({ page }) => {
+scene("D1 typing goes on through patches around the input and on it", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   const note = await page.locator("#note").elementHandle();
   await page.click("#note");
@@ -44,7 +44,7 @@ scene("typing goes on through patches around the input and on it", async ({ page
   assert.ok(await note.evaluate((input) => input === document.querySelector("#note")), "it is the same node");
 });
 
-scene("a selection stays as it is, its direction included", async ({ page }) => {
+scene("D3 a selection stays as it is, its direction included", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   for (const selector of ["#note", "#story"]) {
     await page.locator(selector).fill("one two three");
@@ -55,7 +55,7 @@ scene("a selection stays as it is, its direction included", async ({ page }) => 
   }
 });
 
-scene("fields that tell no selection keep what is typed, bad input included", async ({ page }) => {
+scene("D3 D4 fields that tell no selection keep what is typed, bad input included", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   await page.click("#mail");
   for (const letter of "a@b") {
@@ -72,7 +72,7 @@ scene("fields that tell no selection keep what is typed, bad input included", as
   assert.equal(await page.locator("#many").evaluate((input) => input.valueAsNumber), 0.01);
 });
 
-scene("a value that the server sets shows at once where nobody writes, and never under a writing hand", async ({ page }) => {
+scene("D1 D24 a value that the server sets shows at once where nobody writes, and never under a writing hand", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   await set(page, { text: "second" });
   assert.equal(await page.inputValue("#set"), "second");
@@ -91,7 +91,7 @@ scene("a value that the server sets shows at once where nobody writes, and never
   assert.equal(await page.inputValue("#set"), "second thought!", "what was written last wins");
 });
 
-scene("a value that the server made of the input shows when the field is left", async ({ page }) => {
+scene("D24 a value that the server made of the input shows when the field is left", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   await page.click("#upper");
   await page.keyboard.type("quiet");
@@ -102,7 +102,7 @@ scene("a value that the server made of the input shows when the field is left", 
   await becomes(() => page.inputValue("#upper"), "QUIET");
 });
 
-scene("a composition of an input method is not disturbed", async ({ context, page }) => {
+scene("D20 a composition of an input method is not disturbed", async ({ context, page }) => {
   await visit(page, `${lab.url}/widgets`);
   await page.locator("#set").fill("");
   await page.evaluate(() => {
@@ -125,7 +125,7 @@ scene("a composition of an input method is not disturbed", async ({ context, pag
   assert.equal(compositions[1][1], "日本");
 });
 
-scene("a composed text reaches the handler once it is there", async ({ context, page }) => {
+scene("D20 a composed text reaches the handler once it is there", async ({ context, page }) => {
   await visit(page, `${lab.url}/widgets`);
   await page.focus("#upper");
   const keyboard = await context.newCDPSession(page);
@@ -136,7 +136,7 @@ scene("a composed text reaches the handler once it is there", async ({ context, 
   assert.equal(await page.inputValue("#upper"), "é");
 });
 
-scene("a select keeps the choice, focused and open, and follows the server when left alone", async ({ page }) => {
+scene("D5 a select keeps the choice, focused and open, and follows the server when left alone", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   const chosen = () => page.locator("#colour").evaluate((select) => select.value);
   assert.equal(await chosen(), "green");
@@ -162,7 +162,7 @@ scene("a select keeps the choice, focused and open, and follows the server when 
   assert.equal(await chosen(), "blue");
 });
 
-scene("a checkbox keeps its state, the third one included", async ({ page }) => {
+scene("D4 a checkbox keeps its state, the third one included", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   await page.check("#agree");
   await patched(page);
@@ -172,7 +172,7 @@ scene("a checkbox keeps its state, the third one included", async ({ page }) => 
   assert.equal(await page.locator("#agree").evaluate((box) => box.indeterminate), true);
 });
 
-scene("details stay open, and closed again", async ({ page }) => {
+scene("D7 details stay open, and closed again", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   const open = () => page.locator("#more").evaluate((details) => details.open);
   await page.click("#more summary");
@@ -184,7 +184,7 @@ scene("details stay open, and closed again", async ({ page }) => {
   assert.equal(await open(), false);
 });
 
-scene("a modal dialog stays modal while it is patched, and leaves nothing inert behind", async ({ page }) => {
+scene("D7 a modal dialog stays modal while it is patched, and leaves nothing inert behind", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   const modal = () => page.evaluate(() => document.querySelector("#ask").matches(":modal"));
   await page.evaluate(() => document.querySelector("#ask").showModal());
@@ -214,14 +214,14 @@ scene("a modal dialog stays modal while it is patched, and leaves nothing inert 
   assert.equal((await field(page, "#note")).focused, true, "the page takes clicks again");
 });
 
-scene("chosen files stay chosen", async ({ page }) => {
+scene("D18 chosen files stay chosen", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   await page.setInputFiles("#file", { name: "leaf.txt", mimeType: "text/plain", buffer: Buffer.from("green") });
   await patched(page);
   assert.deepEqual(await page.locator("#file").evaluate((input) => [...input.files].map(({ name }) => name)), ["leaf.txt"]);
 });
 
-scene("what is scrolled stays where it is", async ({ page }) => {
+scene("D17 what is scrolled stays where it is", async ({ page }) => {
   await visit(page, `${lab.url}/widgets`);
   await page.evaluate(() => {
     document.querySelector("#scroll").scrollTop = 200;
@@ -233,7 +233,7 @@ scene("what is scrolled stays where it is", async ({ page }) => {
   assert.ok((await page.evaluate(() => scrollY)) > 0);
 });
 
-scene("all of it survives a dropped connection", async ({ page, later }) => {
+scene("D4 D7 D18 all of it survives a dropped connection", async ({ page, later }) => {
   const proxy = await Proxy.open(lab);
   later(() => proxy.close());
   await visit(page, `${proxy.url}/widgets`);

@@ -1,34 +1,76 @@
-//! A click on the counter, answered by a patch, against an echo of the same bytes.
+//! Clicks that are answered by a patch, against an echo of the same bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Bytes;
 
-use super::round::{median, round};
+use super::round::{Round, median, round};
 use super::sessions::{browsers, each, sockets};
-use crate::process::{MIZU, PLAIN, Server};
+use crate::client::{Browser, Socket};
+use crate::process::{APP, MIZU, PLAIN, Server};
 use crate::table::{Figure, Row, Table, Target};
 use crate::{Plan, Result};
 
+/// The counter.
 pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
-    let (mizu, plain) = (Server::start(MIZU)?, Server::start(PLAIN)?);
+    let Clicked { with, without, bytes } = clicked(plan, MIZU, "/counter", "Inc?by=1").await?;
+    table.push(Row {
+        what: format!("CPU per click ({bytes})"),
+        mizu: Figure::Time(with.cpu),
+        baseline: Some(("echo", Figure::Time(without.cpu))),
+        target: Target::AtMost(2.5),
+    });
+    table.push(Row {
+        what: format!("clicks, {} at a time", plan.clickers),
+        mizu: Figure::PerSecond(with.rate),
+        baseline: Some(("echo", Figure::PerSecond(without.rate))),
+        target: Target::None,
+    });
+    Ok(())
+}
+
+/// One row of a thousand: found by comparing them all, and marked.
+pub(crate) async fn touch(plan: &Plan, table: &mut Table) -> Result {
+    for (url, what, most) in [("/list", "in one region", 200), ("/each", "by `view.each`, the row marked", 10)] {
+        let Clicked { with, without, bytes } = clicked(plan, APP, url, "touch?id=500").await?;
+        table.push(Row {
+            what: format!("CPU per touch of one of 1,000 rows {what} ({bytes})"),
+            mizu: Figure::Time(with.cpu),
+            baseline: Some(("echo", Figure::Time(without.cpu))),
+            target: Target::MoreBy(Figure::Time(std::time::Duration::from_micros(most))),
+        });
+    }
+    Ok(())
+}
+
+/// What clicks took, and the same bytes without a page.
+struct Clicked {
+    with: Round,
+    without: Round,
+    /// How many go each way.
+    bytes: String,
+}
+
+/// Has many people click the same on a page of this server.
+async fn clicked(plan: &Plan, server: &str, url: &'static str, event: &'static str) -> Result<Clicked> {
+    let (mizu, plain) = (Server::start(server)?, Server::start(PLAIN)?);
     let clicks = plan.clicks;
-    let mut browsers = browsers(mizu.address, "/counter", plan.clickers).await?;
-    // The log of the page is full after ten clicks; then all answers have one length, give or take a digit.
+    let mut browsers = browsers(mizu.address, url, plan.clickers).await?;
+    // The log of the counter is full after ten clicks; then all answers have one length, give or take a digit.
     let answered = Arc::new(AtomicUsize::new(0));
-    let warm_up = |mut browser: crate::client::Browser| {
+    let warm_up = |mut browser: Browser| {
         let answered = Arc::clone(&answered);
         async move {
             for _ in 0..100 {
-                answered.store(browser.click("Inc?by=1").await?, Ordering::Relaxed);
+                answered.store(browser.click(event).await?, Ordering::Relaxed);
             }
             Ok(browser)
         }
     };
     browsers = each(browsers, warm_up).await?;
     let reply = answered.load(Ordering::Relaxed);
-    let request = browsers.first_mut().ok_or("nobody clicks")?.click_frame("Inc?by=1")?;
+    let request = browsers.first_mut().ok_or("nobody clicks")?.click_frame(event)?;
     let mut sockets = sockets(plain.address, &format!("/echo?reply={reply}"), plan.clickers).await?;
 
     let (mut with, mut without) = (Vec::new(), Vec::new());
@@ -36,9 +78,9 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
         let units = plan.clickers * clicks;
         with.push(
             round(&mizu, units, async {
-                let click = |mut browser: crate::client::Browser| async move {
+                let click = |mut browser: Browser| async move {
                     for _ in 0..clicks {
-                        browser.click("Inc?by=1").await?;
+                        browser.click(event).await?;
                     }
                     Ok(browser)
                 };
@@ -49,7 +91,7 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
         );
         without.push(
             round(&plain, units, async {
-                let echo = |mut socket: crate::client::Socket| {
+                let echo = |mut socket: Socket| {
                     let request: Bytes = request.clone();
                     async move {
                         for _ in 0..clicks {
@@ -65,18 +107,6 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
             .await?,
         );
     }
-    let (with, without) = (median(&with), median(&without));
-    table.push(Row {
-        what: format!("CPU per click ({} B in, {reply} B out)", request.len()),
-        mizu: Figure::Time(with.cpu),
-        baseline: Some(("echo", Figure::Time(without.cpu))),
-        target: Target::AtMost(2.5),
-    });
-    table.push(Row {
-        what: format!("clicks, {} at a time", plan.clickers),
-        mizu: Figure::PerSecond(with.rate),
-        baseline: Some(("echo", Figure::PerSecond(without.rate))),
-        target: Target::None,
-    });
-    Ok(())
+    let bytes = format!("{} B in, {reply} B out", request.len());
+    Ok(Clicked { with: median(&with), without: median(&without), bytes })
 }

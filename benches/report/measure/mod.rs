@@ -4,6 +4,7 @@ mod bytes;
 mod click;
 mod fan_out;
 mod get;
+mod heard;
 mod idle;
 mod reconnect;
 mod round;
@@ -19,8 +20,11 @@ use crate::{Plan, Result};
 /// The names of the measurements, in the order they run. Those of one kind start alike, up to a dash.
 pub(crate) const NAMES: &[&str] = &[
     "click",
+    "touch",
     "idle",
     "fan-out",
+    #[cfg(feature = "sqlite")]
+    "watch",
     "get",
     "bytes",
     "reconnect",
@@ -38,8 +42,11 @@ pub(crate) const NAMES: &[&str] = &[
 pub(crate) async fn run(name: &str, plan: &Plan, table: &mut Table) -> Result {
     match name {
         "click" => click::measure(plan, table).await,
+        "touch" => click::touch(plan, table).await,
         "idle" => idle::measure(plan, table).await,
         "fan-out" => fan_out::measure(plan, table).await,
+        #[cfg(feature = "sqlite")]
+        "watch" => sync::watch(plan, table).await,
         "get" => get::measure(plan, table).await,
         "bytes" => bytes::measure(table).await,
         "reconnect" => reconnect::measure(plan, table).await,

@@ -35,14 +35,13 @@ export const OFFLINE = "offline";
 export const TIMEOUT = "timeout";
 export const BAD_ANSWER = "bad_answer";
 export const INVALID = "invalid";
+export const TOO_LARGE = "too_large";
 export const CLOSED = "closed";
 export const STORAGE = "storage";
 export const STORAGE_FULL = "storage_full";
 
 /** Mutations that one push takes at most. */
 export const PUSH_LIMIT = 100;
-/** Bytes of arguments that one push takes at most; the server refuses bodies of 1 MiB. */
-export const PUSH_BYTES = 900_000;
 /** Bytes that the arguments of one mutation may have. */
 export const ARGS_BYTES = 65_536;
 /** Changes that are asked for at once. */

@@ -11,8 +11,7 @@ import { SyncError } from "./error.js";
  * @property {(store: string, key: IDBValidKey) => Promise<unknown>} get
  * @property {(store: string, scope?: string) => Promise<unknown[]>} all
  * @property {(store: string, value: unknown) => Promise<unknown>} put
- * @property {(store: string, key: IDBValidKey) => Promise<unknown>} delete
- * @property {(scope: string) => Promise<unknown>} clear the rows of a scope
+ * @property {(store: string, key: IDBValidKey) => Promise<unknown>} delete a record, or all rows whose key begins so
  * @property {() => void} commit nothing follows
  */
 
@@ -115,13 +114,15 @@ function work(tx) {
   };
   return {
     get: (name, key) => heard(store(name).get(key)),
-    all: (name, scope) => heard(store(name).getAll(scope ? within(scope) : null)),
+    all: (name, scope) => heard(store(name).getAll(scope && within(scope))),
     put: (name, value) => heard(store(name).put(value)),
-    delete: (name, key) => heard(store(name).delete(key)),
-    clear: (scope) => heard(store(ROWS).delete(within(scope))),
+    delete: (name, key) => heard(store(name).delete(name === ROWS ? within(key) : key)),
     commit: () => tx.commit(),
   };
 }
 
-/** The keys of a scope's rows: arrays come after strings. @param {string} scope */
-const within = (scope) => IDBKeyRange.bound([scope], [scope, []]);
+/** The keys that begin so: arrays come after strings. @param {IDBValidKey} start */
+function within(start) {
+  const key = [start].flat();
+  return IDBKeyRange.bound(key, [...key, []]);
+}

@@ -7,8 +7,7 @@ export class Emitter {
 
   /** @template {keyof Events} N @param {N} name @param {(detail: Events[N]) => void} listener @returns {() => void} stops hearing */
   on(name, listener) {
-    const listeners = (this.#listeners[name] ??= new Set());
-    listeners.add(listener);
+    const listeners = (this.#listeners[name] ??= new Set()).add(listener);
     return () => listeners.delete(listener);
   }
 

@@ -3,18 +3,18 @@
  * tab that leads pushes what is queued in any tab, and pulls what any tab looks at. The others do so only when asked by
  * name (`push`, `pull`, `sync`), which is harmless, and otherwise tell the leader.
  */
-import * as wire from "./constants.js";
-import { Database } from "./database.js";
-import { syncError } from "./error.js";
-import { listen } from "./lifecycle.js";
-import { Memory } from "./memory.js";
-import { Puller } from "./puller.js";
 import { Pusher } from "./pusher.js";
-import { Replica } from "./replica.js";
-import { Status } from "./status.js";
 import { Store } from "./store.js";
+import { syncError } from "./error.js";
+import { Replica } from "./replica.js";
 import { Subscriptions } from "./subscriptions.js";
+import { listen } from "./lifecycle.js";
+import { Puller } from "./puller.js";
+import { Status } from "./status.js";
+import * as wire from "./constants.js";
+import { Memory } from "./memory.js";
 import { Tabs } from "./tabs.js";
+import { Database } from "./database.js";
 
 /** @typedef {import("./records.js").Hint} Hint */
 
@@ -27,7 +27,7 @@ import { Tabs } from "./tabs.js";
  * @property {string} name of the database
  * @property {unknown} schema
  * @property {number} poll in milliseconds
- * @property {() => void} signedOut in another tab
+ * @property {() => void} end the user signed out in another tab
  */
 
 export class Engine {
@@ -44,10 +44,6 @@ export class Engine {
   #waking;
   /** @type {unknown} */
   #timer;
-  status;
-  store;
-  replica;
-  subscriptions;
 
   /** @param {Settings} settings */
   constructor(settings) {
@@ -109,15 +105,17 @@ export class Engine {
   }
 
   async sync() {
-    const pushed = await this.push();
-    const pulled = await Promise.all(this.#scopes.map((scope) => this.pull(scope)));
-    return pushed && pulled.every(Boolean);
+    const done = [await this.push()];
+    return done.concat(await Promise.all(this.#scopes.map((scope) => this.pull(scope)))).every(Boolean);
   }
 
   /** Somebody says that a scope is at `cursor`. @param {string} scope @param {string} [cursor] */
   poke(scope, cursor) {
     if (cursor && cursor === this.replica.loaded?.scopes.get(scope)?.cursor) return;
-    if (this.#tabs.leading) void this.#puller(scope).run();
+    const { due } = this.#pusher;
+    // While many are pushed, each push is heard of.
+    if (due.size) due.add(scope);
+    else if (this.#tabs.leading) void this.#puller(scope).run();
     else this.#tabs.post(wire.WAKE, { scopes: [scope] });
   }
 
@@ -215,7 +213,7 @@ export class Engine {
       else this.wake();
     } else if (kind === wire.LEAD) this.#tabs.post(wire.WANT, { scopes: [...this.#wanted] });
     else if (status && !leading) this.status.follow(status);
-    else if (kind === wire.SIGNED_OUT) this.#settings.signedOut();
+    else if (kind === wire.SIGNED_OUT) this.#settings.end();
   }
 
   /** Tells the other tabs how it stands. */

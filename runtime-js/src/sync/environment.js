@@ -29,7 +29,7 @@
  */
 
 /** @param {Partial<Environment>} [replaced] @returns {Environment} */
-export function environment(replaced) {
+export function complete(replaced) {
   const { navigator, window } = globalThis;
   return {
     fetch: (url, init) => fetch(url, init),
@@ -49,7 +49,7 @@ export function environment(replaced) {
 }
 
 /** 128 random bits, as an id of a client has. */
-export const hex = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join("");
+export const hex = () => crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + (byte + 256).toString(16).slice(1), "");
 
-/** A UUID of version 4; `crypto.randomUUID` is there in secure contexts only. */
-export const uuid = () => hex().replace(/^(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-8$4-");
+/** A UUID; in contexts that are not secure, which have none to give, as many random bits without its dashes. */
+export const uuid = () => crypto.randomUUID?.() ?? hex();

@@ -9,16 +9,16 @@
  * sync.mutate("todo.create", { id: "a", title: "Tea" }, { scope: "user:123:todos" });
  * ```
  */
+import * as offline from "./offline.js";
+import { checkScope, Mutators } from "./mutators.js";
+import { copyOf } from "./json.js";
 import * as wire from "./constants.js";
+import { View } from "./view.js";
+import { SyncError } from "./error.js";
 import { Emitter } from "./emitter.js";
 import { Engine } from "./engine.js";
-import { environment, uuid } from "./environment.js";
-import { SyncError } from "./error.js";
-import { copyOf } from "./json.js";
-import { Mutators } from "./mutators.js";
-import * as offline from "./offline.js";
+import { complete, uuid } from "./environment.js";
 import { Transport } from "./transport.js";
-import { View } from "./view.js";
 
 export { SyncError };
 
@@ -60,7 +60,6 @@ export { SyncError };
 
 export class MizuSync {
   #user;
-  #environment;
   /** @type {Emitter<Events>} */
   #events = new Emitter();
   #mutators = new Mutators();
@@ -77,16 +76,16 @@ export class MizuSync {
   /** Nothing happens before `open`. @param {Options} [options] */
   constructor({ baseUrl = wire.BASE_PATH, user = "", schema = 1, poll = 30_000, timeout = 20_000, environment: replaced } = {}) {
     this.#user = user;
-    this.#environment = environment(replaced);
+    const environment = complete(replaced);
     this.#engine = new Engine({
-      environment: this.#environment,
-      transport: new Transport(baseUrl, user, timeout, this.#environment),
+      environment,
+      transport: new Transport(baseUrl, user, timeout, environment),
       events: this.#events,
       view: this.#view,
       name: `mizu ${JSON.stringify([baseUrl, user])}`,
       schema,
       poll,
-      signedOut: () => {
+      end: () => {
         this.#signedOut = true;
         this.close();
       },
@@ -138,11 +137,16 @@ export class MizuSync {
    * @param {{ scope: string }} options
    * @returns {Mutation}
    */
-  mutate(name, args, { scope }) {
+  mutate(name, args, options) {
     const id = uuid();
-    const made = this.#mutate(name, args, scope, id);
-    const queued = made.then(({ written }) => written);
-    const done = queued.then(() => made).then(({ outcome }) => outcome);
+    const { waiting } = this.#engine.replica;
+    /** @type {Promise<Outcome>} */
+    const outcome = new Promise((resolve) => waiting.set(id, resolve));
+    const queued = this.#mutate(name, args, options?.scope, id).catch((error) => {
+      waiting.delete(id);
+      throw error;
+    });
+    const done = queued.then(() => outcome);
     // Who awaits neither hears of it by `on("error")`.
     queued.catch((error) => this.#engine.report(error));
     done.catch(() => {});
@@ -154,8 +158,10 @@ export class MizuSync {
    *
    * @param {Query} query @param {import("./subscriptions.js").Callback} callback must not write into the rows
    * @returns {() => void} ends it
+   * @throws {SyncError} `invalid` when the scope is no scope
    */
   subscribe(query, callback) {
+    checkScope(query.scope);
     if (this.#opening) void this.#engine.look(query.scope);
     return this.#engine.subscriptions.add(query, callback);
   }
@@ -176,8 +182,9 @@ export class MizuSync {
     return this.#engine.push();
   }
 
-  /** Pulls a scope, now and from now on. It never rejects. @param {string} scope @returns {Promise<boolean>} whether it is up to date */
+  /** Pulls a scope, now and from now on. It rejects only when that is no scope. @param {string} scope @returns {Promise<boolean>} whether it is up to date */
   async pull(scope) {
+    checkScope(scope);
     await this.open();
     await this.#engine.replica.need([scope]);
     return this.#engine.pull(scope);
@@ -271,6 +278,7 @@ export class MizuSync {
 
   /** @param {string} name @param {unknown} args @param {string} scope @param {string} id */
   async #mutate(name, args, scope, id) {
+    if (!scope) throw new SyncError(wire.INVALID, "mutate needs { scope }");
     const copy = copyOf(args);
     const scopes = this.#mutators.scopes(name, scope, copy);
     const { replica } = this.#engine;
@@ -280,7 +288,6 @@ export class MizuSync {
       await (this.#before = Promise.allSettled([this.#before, this.open().then(() => replica.need(scopes))]));
       this.#waiting--;
     }
-    const written = replica.append({ id, name, scope, scopes, args: copy, acked: [], tries: 0 });
-    return { written, outcome: replica.outcome(id) };
+    await replica.append({ id, name, scope, scopes, args: copy, acked: [], tries: 0 });
   }
 }

@@ -19,7 +19,7 @@ export function copyOf(args) {
   try {
     const text = JSON.stringify(args);
     const copy = JSON.parse(text);
-    if (bytes(text) <= ARGS_BYTES && !HALF.test(text) && depth(copy) <= DEPTH && equal(copy, args)) return copy;
+    if (bytes(text) <= ARGS_BYTES && !HALF.test(text) && equal(copy, args)) return copy;
   } catch {
     // It has no JSON at all, or contains itself.
   }
@@ -29,25 +29,22 @@ export function copyOf(args) {
 /** Bytes of a text when it travels. @param {string} text */
 export const bytes = (text) => new TextEncoder().encode(text).length;
 
-/** @param {unknown} value @returns {number} */
-function depth(value) {
-  return value && typeof value === "object" ? 1 + Math.max(0, ...Object.values(value).map(depth)) : 0;
-}
-
 /**
- * The same JSON, whatever the order of its names.
+ * The same JSON, whatever the order of its names. What nests too deep is the same as nothing.
  *
- * @param {unknown} one @param {unknown} other @returns {boolean}
+ * @param {unknown} one @param {unknown} other @param {number} [depth] that is left @returns {boolean}
  */
-export function equal(one, other) {
+export function equal(one, other, depth = DEPTH) {
   if (one === other) return true;
-  if (!one || !other || typeof one !== "object" || typeof other !== "object") return false;
-  const [a, b] = /** @type {Record<string, unknown>[]} */ ([one, other]);
-  const names = Object.keys(a);
+  if (!isObject(one) || !isObject(other) || !depth) return false;
+  const names = Object.keys(one);
   return (
-    kind(one) === kind(other) && names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && equal(a[name], b[name]))
+    kind(one) === kind(other) && names.length === Object.keys(other).length && names.every((name) => Object.hasOwn(other, name) && equal(one[name], other[name], depth - 1))
   );
 }
 
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
+const isObject = (value) => Object(value) === value;
+
 /** Tells arrays, maps and dates from plain objects, those of other windows as well. @param {unknown} value */
-const kind = (value) => Object.prototype.toString.call(value);
+const kind = (value) => ({}).toString.call(value);

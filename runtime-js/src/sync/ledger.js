@@ -11,7 +11,6 @@
  */
 import * as wire from "./constants.js";
 import { hex } from "./environment.js";
-import { bytes } from "./json.js";
 import { isPending, keyOf } from "./records.js";
 
 /** @typedef {import("./records.js").Entry} Entry */
@@ -29,9 +28,6 @@ export class Ledger {
   #dirty = new Set();
   /** Rows that changed, by scope; undefined for all of them. @type {Map<string, string[] | undefined>} */
   touched = new Map();
-  meta;
-  queue;
-  scopes;
 
   /**
    * @param {import("./database.js").Work} work @param {import("./records.js").Meta} meta
@@ -60,13 +56,12 @@ export class Ledger {
     return record;
   }
 
-  /** What to push: the numbered ones that may have arrived, or else the next ones. */
-  batch() {
+  /** What to push: the numbered ones that may have arrived, or else the next ones. @param {number} most */
+  batch(most) {
     const { meta } = this;
-    let batch = this.pending.filter(({ seq = 0 }) => seq > meta.done).slice(0, wire.PUSH_LIMIT);
+    let batch = this.pending.filter(({ seq = 0 }) => seq > meta.done).slice(0, most);
     if (!batch.length) {
-      let room = wire.PUSH_BYTES;
-      batch = this.pending.filter((entry) => !entry.seq && (room -= bytes(JSON.stringify(entry))) > 0).slice(0, wire.PUSH_LIMIT);
+      batch = this.pending.filter(({ seq }) => !seq).slice(0, most);
       for (const entry of batch) entry.seq = meta.next++;
     }
     for (const entry of batch) {
@@ -81,12 +76,14 @@ export class Ledger {
     if (client !== this.meta.client) return [];
     /** @type {string[]} */
     const scopes = [];
-    for (const { seq, status, code, error } of results) {
+    for (const { seq, status, code, error, cursor } of results) {
       const entry = this.#processed(seq);
       if (!entry) continue;
       scopes.push(...entry.scopes);
       entry.answer = { status, code, error };
-      // No ack of this one will ever come. What the user did is not lost: it can be exported, or replayed one day.
+      // It is in no scope's log, so no ack will ever come.
+      if (status === wire.REJECTED && !cursor) entry.acked = entry.scopes;
+      // Nor of this one. What the user did is not lost: it can be exported, or replayed one day.
       if (code === wire.SCOPE_FORBIDDEN) this.#settle(entry, { status: wire.STRANDED, code, error });
       else this.#finish(entry);
       // Its acks may be gone from the log as well, but a snapshot tells how far it goes.
@@ -118,7 +115,7 @@ export class Ledger {
    * @param {string} scope @param {import("./records.js").Snapshot} snapshot @param {number} time
    */
   snapshotted(scope, { rows, acks, last = 0, cursor }, time) {
-    this.#work.clear(scope);
+    this.#work.delete(wire.ROWS, scope);
     for (const { entity, id, data } of rows) this.#work.put(wire.ROWS, { scope, entity, id, data });
     for (const ack of acks) this.#acked(scope, ack);
     for (const { seq = Infinity } of this.pending) if (seq <= last) this.#acked(scope, { seq, status: "" });
@@ -233,8 +230,7 @@ export class Ledger {
 
   /** As if it had just been made. @param {Entry} entry */
   #fresh(entry) {
-    delete entry.seq;
-    delete entry.answer;
+    entry.seq = entry.answer = undefined;
     entry.tries = 0;
     entry.acked = [];
     this.#dirty.add(entry);
@@ -242,7 +238,7 @@ export class Ledger {
 
   /** @param {string} scope */
   #drop(scope) {
-    this.#work.clear(scope);
+    this.#work.delete(wire.ROWS, scope);
     this.#touch(scope, "");
   }
 

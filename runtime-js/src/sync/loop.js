@@ -32,14 +32,14 @@ export class Loop {
   #timer;
   #single;
   /** It waits for somebody to sign in. */
-  denied = false;
+  #denied = false;
 
   /** @param {Context} context @param {string} what name of it in the status @param {() => Promise<boolean>} work */
   constructor({ environment, status }, what, work) {
     this.#environment = environment;
     this.#single = new Single(async () => {
       this.stop();
-      this.denied = false;
+      this.#denied = false;
       try {
         const done = await work();
         this.#failures = this.#wait = 0;
@@ -49,9 +49,9 @@ export class Loop {
         const failure = syncError(error);
         if (failure.code === CLOSED) return false;
         status.result(what, failure);
-        this.denied = DENIED.includes(failure.code);
+        this.#denied = DENIED.includes(failure.code);
         this.#wait = failure.wait;
-        if (!this.denied) {
+        if (!this.#denied) {
           const delay = this.#wait + environment.random() * Math.min(CAP, BASE * 2 ** this.#failures++);
           this.#timer = environment.setTimeout(() => void this.#single.run(), delay);
         }
@@ -72,7 +72,7 @@ export class Loop {
    * @param {boolean} [probe] the server is reached, or it is time to find out: only what it asked for itself is waited out
    */
   nudge(probe) {
-    if (probe ? !this.#wait : !this.denied && !this.#timer) void this.#single.run();
+    if (probe ? !this.#wait : !this.#denied && !this.#timer) void this.#single.run();
   }
 
   /** Doesn't try again by itself. */

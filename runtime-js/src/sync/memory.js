@@ -1,12 +1,12 @@
 /** The same as a database, for a browser that has none to offer: it lasts as long as the page. */
-import { KEYS, QUEUE, ROWS } from "./constants.js";
+import { KEYS, QUEUE } from "./constants.js";
 
 /** @typedef {import("./database.js").Work} Work */
 /** @typedef {Record<string, unknown>} Stored */
 
 export class Memory {
-  /** Records by store and key. @type {Record<string, Map<string, Stored>>} */
-  #stores = Object.fromEntries(Object.keys(KEYS).map((name) => [name, new Map()]));
+  /** Records by store and key, which is what their name begins with. @type {Map<string, Stored>} */
+  #records = new Map();
   #order = 0;
   /** The last transaction: they run one after the other. @type {Promise<unknown>} */
   #last = Promise.resolve();
@@ -27,21 +27,23 @@ export class Memory {
 
   /** @returns {Work} */
   #work() {
-    const stores = this.#stores;
-    /** @param {string} name @param {string} [scope] */
-    const within = (name, scope) => [...stores[name]].filter(([, value]) => !scope || value.scope === scope);
+    const records = this.#records;
+    /** Left open, for what begins so. @param {unknown[]} key */
+    const named = (...key) => `${JSON.stringify(key.flat()).slice(0, -1)},`;
+    /** @param {unknown[]} key */
+    const within = (...key) => {
+      const start = named(...key);
+      return [...records.keys()].filter((name) => name.startsWith(start));
+    };
     return {
-      get: async (name, key) => structuredClone(stores[name].get(JSON.stringify([key].flat()))),
-      all: async (name, scope) => structuredClone(within(name, scope).map(([, value]) => value)),
+      get: async (...key) => structuredClone(records.get(named(...key))),
+      all: async (...key) => structuredClone(within(...key).map((name) => records.get(name))),
       put: async (name, value) => {
         const record = /** @type {Stored} */ (structuredClone(value));
         if (name === QUEUE) record.order ??= ++this.#order;
-        stores[name].set(JSON.stringify([KEYS[name]].flat().map((part) => record[part])), record);
+        records.set(named(name, [KEYS[name]].flat().map((part) => record[part])), record);
       },
-      delete: async (name, key) => stores[name].delete(JSON.stringify([key].flat())),
-      clear: async (scope) => {
-        for (const [key] of within(ROWS, scope)) stores[ROWS].delete(key);
-      },
+      delete: async (...key) => within(...key).forEach((name) => records.delete(name)),
       commit() {},
     };
   }

@@ -19,8 +19,8 @@ import { bytes } from "./json.js";
 
 /** Of a mutation. */
 const NAME = /^[\w./:-]{1,100}$/;
-/** Bytes of UTF-8 without control characters, not beginning with `!`. */
-const SCOPE = /^[^!\p{Cc}]\P{Cc}*$/u;
+/** Bytes of UTF-8, so no half characters, without control characters, not beginning with `!`. */
+const SCOPE = /^(?!!)[^\p{Cc}\p{Cs}]+$/u;
 const LONGEST = 200;
 
 export class Mutators {
@@ -53,7 +53,7 @@ export class Mutators {
   scopes(name, scope, args) {
     check(NAME, name);
     const declared = [...new Set([scope, ...(this.#all.get(name)?.scopes(args) ?? [])])].sort();
-    for (const scope of declared) check(SCOPE, scope);
+    declared.forEach(checkScope);
     return declared;
   }
 
@@ -65,7 +65,10 @@ export class Mutators {
   }
 }
 
+/** @param {string} scope @throws {SyncError} `invalid` */
+export const checkScope = (scope) => check(SCOPE, scope);
+
 /** @param {RegExp} pattern @param {string} text @throws {SyncError} `invalid` */
 function check(pattern, text) {
-  if (!pattern.test(text) || bytes(text) > LONGEST) throw new SyncError(INVALID, `${text} is no name`);
+  if (!text?.match?.(pattern) || bytes(text) > LONGEST) throw new SyncError(INVALID, `${JSON.stringify(text)} is no name`);
 }

@@ -4,8 +4,8 @@
  * that two tabs can't write over each other.
  */
 import * as wire from "./constants.js";
-import { SyncError, syncError } from "./error.js";
 import { Loop } from "./loop.js";
+import { SyncError, syncError } from "./error.js";
 
 /** @typedef {import("./ledger.js").Ledger} Ledger */
 /** @typedef {import("./records.js").Snapshot} Snapshot */
@@ -38,7 +38,7 @@ export class Puller extends Loop {
       try {
         if (cursor) {
           /** @type {import("./records.js").Page} */
-          const page = await this.#post(wire.PULL, { client, cursor }, "changes");
+          const page = await this.#post(wire.PULL, { client, cursor });
           if (page.cursor === cursor) break;
           more = page.has_more;
           change = (ledger) => ledger.pulled(scope, page, environment.now());
@@ -70,23 +70,18 @@ export class Puller extends Loop {
     return allowed;
   }
 
-  /** All pages of it, as one. @param {string} client @returns {Promise<Snapshot>} */
-  async #snapshot(client) {
+  /** All pages of it, as one, or those from `page` on. @param {string} client @param {string} [page] @returns {Promise<Snapshot>} */
+  async #snapshot(client, page) {
     /** @type {Snapshot} */
-    const first = await this.#post(wire.SNAPSHOT, { client }, "rows");
-    for (let page = first.next; page; ) {
-      /** @type {Snapshot} */
-      const { rows, next } = await this.#post(wire.SNAPSHOT, { client, page }, "rows");
-      first.rows.push(...rows);
-      page = next;
-    }
-    return first;
+    const part = await this.#post(wire.SNAPSHOT, { client, page });
+    if (part.next) part.rows = part.rows.concat((await this.#snapshot(client, part.next)).rows);
+    return part;
   }
 
-  /** @template T @param {string} path @param {object} body @param {string} list that the answer has to have @returns {Promise<T>} */
-  async #post(path, body, list) {
+  /** @template T @param {string} path @param {object} body @returns {Promise<T>} */
+  async #post(path, body) {
     const answer = await this.#context.transport.post(path, { ...body, scope: this.#scope, limit: wire.PAGE });
-    if (Array.isArray(answer[list]) && answer.cursor) return /** @type {T} */ (answer);
+    if (Array.isArray(answer.rows ?? answer.changes) && answer.cursor) return /** @type {T} */ (answer);
     throw new SyncError(wire.BAD_ANSWER, `unreadable ${path}`);
   }
 }

@@ -41,7 +41,7 @@
  * @property {Outcome} [outcome] final
  */
 
-/** @typedef {{ seq: number, status: string, code?: string, error?: string }} Ack also a result of a push */
+/** @typedef {{ seq: number, status: string, code?: string, error?: string, cursor?: string }} Ack also a result of a push: then with the place of the ack */
 
 /** @typedef {{ op: "create" | "update", entity: string, id: string, data: Json }} PutChange */
 /** @typedef {{ op: "delete", entity: string, id: string }} DeleteChange */

@@ -5,9 +5,9 @@
  * A mutation is in the view from the call on, and in the store a moment later; until a refresh finds it there, it is
  * replayed from `#fresh`.
  */
-import * as wire from "./constants.js";
 import { isPending } from "./records.js";
 import { Single } from "./single.js";
+import * as wire from "./constants.js";
 
 /** @typedef {import("./records.js").Entry} Entry */
 /** @typedef {import("./records.js").Hint} Hint */
@@ -27,7 +27,7 @@ export class Replica {
   /** Mutations of this tab that no refresh has found in the store yet. @type {Set<Entry>} */
   #fresh = new Set();
   /** Who waits for the outcome of a mutation, by id. @type {Map<string, (outcome: Outcome) => void>} */
-  #waiting = new Map();
+  waiting = new Map();
   /** What the last refresh read. @type {import("./store.js").Loaded | undefined} */
   loaded;
 
@@ -69,18 +69,12 @@ export class Replica {
     return this.#write(entry);
   }
 
-  /** @param {string} id @returns {Promise<Outcome>} */
-  outcome(id) {
-    return new Promise((resolve) => this.#waiting.set(id, resolve));
-  }
-
   /** @param {Entry} entry */
   async #write(entry) {
     try {
       await this.#store.append(entry);
     } catch (error) {
       this.#fresh.delete(entry);
-      this.#waiting.delete(entry.id);
       this.#view.rebase(this.#view.queue.filter((other) => other !== entry));
       this.#changed([]);
       throw error;
@@ -105,8 +99,8 @@ export class Replica {
     if (loaded.rows.length || !same(pending, this.#view.queue)) this.#view.rebase(pending);
     this.#view.queue = pending;
     for (const { id, outcome } of settled) {
-      this.#waiting.get(id)?.(outcome);
-      this.#waiting.delete(id);
+      this.waiting.get(id)?.(outcome);
+      this.waiting.delete(id);
     }
     this.#changed(settled);
     void this.need(pending.flatMap(({ scopes }) => scopes));

@@ -6,7 +6,7 @@ export class Single {
   /** @type {Promise<T> | undefined} */
   #next;
   /** The run that is under way. @type {Promise<T> | undefined} */
-  running;
+  #running;
 
   /** @param {() => Promise<T>} work must not fail, or whoever waits does too */
   constructor(work) {
@@ -19,7 +19,7 @@ export class Single {
       this.#next = undefined;
       return this.run();
     };
-    if (this.running) return (this.#next ??= this.running.then(again, again));
-    return (this.running = this.#work().finally(() => (this.running = undefined)));
+    if (this.#running) return (this.#next ??= this.#running.then(again, again));
+    return (this.#running = this.#work().finally(() => (this.#running = undefined)));
   }
 }

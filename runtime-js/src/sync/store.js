@@ -2,11 +2,11 @@
  * What is kept of one user: every change of it is one transaction, and tells afterwards what it changed. Nothing is
  * held between two transactions, so any number of tabs may work on the same database.
  */
-import { CLOSED, META, QUEUE, ROWS, SCOPES } from "./constants.js";
 import { hex } from "./environment.js";
-import { SyncError } from "./error.js";
 import { Ledger } from "./ledger.js";
 import { partsOf } from "./records.js";
+import { CLOSED, META, QUEUE, ROWS, SCOPES } from "./constants.js";
+import { SyncError } from "./error.js";
 
 /** @typedef {import("./records.js").Entry} Entry */
 /** @typedef {import("./records.js").Hint} Hint */
@@ -73,7 +73,7 @@ export class Store {
    * @param {Entry} entry
    */
   async append(entry) {
-    await this.#run("readwrite", async (work) => {
+    await this.#open().run("readwrite", async (work) => {
       work.put(QUEUE, entry);
       work.commit();
     });
@@ -83,7 +83,7 @@ export class Store {
   async change(body) {
     /** @type {Hint[]} */
     let hints = [];
-    const result = await this.#run("readwrite", async (work) => {
+    const result = await this.#open().run("readwrite", async (work) => {
       const ledger = await this.#ledger(work);
       const result = body(ledger);
       ledger.save();
@@ -95,8 +95,8 @@ export class Store {
   }
 
   /** @template T @param {(ledger: Ledger) => T} body @returns {Promise<T>} */
-  look(body) {
-    return this.#run("readonly", async (work) => body(await this.#ledger(work)));
+  async look(body) {
+    return this.#open().run("readonly", async (work) => body(await this.#ledger(work)));
   }
 
   /**
@@ -105,8 +105,8 @@ export class Store {
    * @param {Map<string, number>} known @param {Hint[]} hints
    * @returns {Promise<Loaded>}
    */
-  load(known, hints) {
-    return this.#run("readonly", async (work) => {
+  async load(known, hints) {
+    return this.#open().run("readonly", async (work) => {
       const { meta, queue, scopes } = await this.#ledger(work);
       const rows = [];
       for (const [scope, mine] of known) {
@@ -122,10 +122,10 @@ export class Store {
     });
   }
 
-  /** @template T @param {"readonly" | "readwrite"} mode @param {(work: Work) => Promise<T>} body @returns {Promise<T>} */
-  async #run(mode, body) {
+  /** @throws {SyncError} `closed` */
+  #open() {
     if (!this.#backend) throw new SyncError(CLOSED, CLOSED);
-    return this.#backend.run(mode, body);
+    return this.#backend;
   }
 
   /** @param {Work} work */

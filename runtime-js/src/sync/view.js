@@ -6,7 +6,7 @@
  * that fails does nothing; it stays in the queue, and `failed` says why.
  */
 import { keyOf, partsOf } from "./records.js";
-import { find, list, Transaction } from "./transaction.js";
+import { find, list, transaction } from "./transaction.js";
 
 /** @typedef {import("./records.js").Entry} Entry */
 /** @typedef {import("./json.js").Json} Json */
@@ -85,7 +85,7 @@ export class View {
   #run({ name, scope, scopes, args, acked }) {
     /** @type {Layer} */
     const written = new Map();
-    this.#mutators.run(name, new Transaction([written, this.#upper, this.#rows], scopes, scope), structuredClone(args));
+    this.#mutators.run(name, transaction([written, this.#upper, this.#rows], scopes, scope), structuredClone(args));
     for (const [scope, rows] of written) {
       if (acked.includes(scope)) continue;
       this.touched.add(scope);

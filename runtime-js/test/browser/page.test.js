@@ -67,7 +67,7 @@ test("a click travels, and its answer is applied", async () => {
   assert.equal(server.loads, 1);
 });
 
-test("typing goes on while patches arrive around and on the input", async () => {
+test("D1 typing goes on while patches arrive around and on the input", async () => {
   await open(`<div id="box"><p>0</p><input id="name" value="" class="a"></div>`);
   await page.focus("#name");
   const text = "the quick brown fox";
@@ -83,7 +83,7 @@ test("typing goes on while patches arrive around and on the input", async () => 
   assert.equal(await value("#name"), `server ${text.length - 1}`);
 });
 
-test("caret and selection stay, above, around and through a reorder", async () => {
+test("D3 caret and selection stay, above, around and through a reorder", async () => {
   await open(`<ul id="list"><li id="a">A</li><li id="b"><input id="field"></li><li id="c">C</li></ul>`);
   await page.fill("#field", "selected text");
   await page.$eval("#field", (input) => /** @type {HTMLInputElement} */ (input).setSelectionRange(2, 7, "backward"));
@@ -97,7 +97,7 @@ test("caret and selection stay, above, around and through a reorder", async () =
   assert.deepEqual(await page.$$eval("#list > li", (items) => items.map((item) => item.id)), ["z", "c", "b", "a"]);
 });
 
-test("an unfocused field keeps what was typed until the server says something else", async () => {
+test("D4 D5 an unfocused field keeps what was typed until the server says something else", async () => {
   await open(`<div id="box"><input id="one" value="a"><input id="two" type="checkbox"><select id="three"><option>x<option>y</select><p>0</p></div>`);
   await page.fill("#one", "typed");
   await page.check("#two");
@@ -115,7 +115,7 @@ test("an unfocused field keeps what was typed until the server says something el
   assert.deepEqual(await state(), ["b", true, "w"]);
 });
 
-test("a submit hands its fields over, and disables its button meanwhile", async () => {
+test("D6 D25 a submit hands its fields over, and disables its button meanwhile", async () => {
   await open(`<form id="f" data-lv-submit="add" method="post"><input type="hidden" name="lv" value="add" data-lv-plain><input name="id"><input name="submit"><input name="attributes" type="hidden"><select name="many" multiple><option selected>1<option>2<option selected>3</select><button name="how" value="fast" data-lv-disable-with="Adding">Add</button></form><textarea name="far" form="f">out</textarea><ul id="list"></ul>`);
   assert.equal(await page.$("[data-lv-plain]"), null);
   await page.fill("[name=id]", "milk");
@@ -135,7 +135,7 @@ test("a submit hands its fields over, and disables its button meanwhile", async 
   assert.equal(await value("[name=submit]"), "");
 });
 
-test("a composition is never written into", async () => {
+test("D20 a composition is never written into", async () => {
   await open(`<div id="box"><input id="field" value=""><p>0</p></div>`);
   await page.focus("#field");
   const devtools = await page.context().newCDPSession(page);
@@ -151,7 +151,7 @@ test("a composition is never written into", async () => {
   assert.equal(await page.$eval("#field", (input) => input === document.activeElement), true);
 });
 
-test("details, dialogs and chosen files stay", async () => {
+test("D7 D18 details, dialogs and chosen files stay", async () => {
   await open(`<div id="box"><details id="d"><summary>More</summary>text</details><dialog id="m">modal</dialog><input type="file" id="file"><p>0</p></div>`);
   await page.click("summary");
   await page.$eval("#m", (dialog) => /** @type {HTMLDialogElement} */ (dialog).showModal());
@@ -177,7 +177,7 @@ test("details, dialogs and chosen files stay", async () => {
   assert.equal(await page.$eval("#box", (box) => box.matches(":modal") || !box.checkVisibility()), false);
 });
 
-test("a patch that changes nothing mutates nothing", async () => {
+test("D26 a patch that changes nothing mutates nothing", async () => {
   const content = `<p class="x">a &amp; b</p><input value="a"><textarea>\n t</textarea><select><option selected>1<option>2</select><details open>d</details><svg viewBox="0 0 1 1"><circle r="1"/></svg><table><tbody id="rows"><tr id="r1"><td>1</td></tr></tbody></table><!-- c -->`;
   await open(`<div id="box">${content}</div><p id="end">0</p>`);
   await page.fill("input", "typed");
@@ -190,7 +190,7 @@ test("a patch that changes nothing mutates nothing", async () => {
   assert.equal(await value("input"), "typed");
 });
 
-test("rows, circles, options and ignored widgets parse and stay where they belong", async () => {
+test("D11 D12 D15 rows, circles, options and ignored widgets parse and stay where they belong", async () => {
   await open(`<table><tbody id="rows"><tr id="r1"><td>1</td></tr></tbody></table><svg><g id="g"></g></svg><select id="s"></select><div id="w"><div data-lv-ignore id="map"></div><script>document.title = "ran"</script></div>`);
   await page.$eval("#map", (map) => map.append("widget"));
   server.patch(
@@ -239,7 +239,7 @@ test("without a socket buttons and forms post natively", async () => {
   assert.deepEqual([...server.posts[1]].sort(), [["id", "7"], ["lv", "save"], ["lv-token", "TOKEN"]].sort());
 });
 
-test("a tab that is looked at again, or was kept by the browser, comes back", async () => {
+test("D27 a tab that is looked at again, or was kept by the browser, comes back", async () => {
   await open(`<p>x</p>`);
   server.down = true;
   server.drop();

@@ -63,6 +63,10 @@ export class SyncServer {
   user = "ann";
   /** Answers to this many more pushes are 503. */
   unavailable = 0;
+  /** What a request may have at most. */
+  limits = { mutations: 100, bytes: 1_048_576 };
+  /** The app lets nobody in, and says that the requests are to blame. */
+  broken = false;
   /** Mutations that were run, by client and number; each once, or something is wrong. @type {string[]} */
   ran = [];
   /** @type {Map<string, { scopes: (scope: string, args: Fields) => string[], run: (tx: ServerTx, scope: string, args: Fields) => void }>} */
@@ -135,7 +139,12 @@ export class SyncServer {
 
   /** @param {string} path @param {Body} body @returns {Answer} */
   answer(path, body) {
+    if (this.broken) return refuse(400, "invalid");
     if (this.user === undefined) return refuse(401, "unauthorized");
+    const text = JSON.stringify(body);
+    if (text.length > this.limits.bytes) return refuse(413, "too_large");
+    // Half a character, which no reader of JSON takes for a text.
+    if (/\\ud[89a-f]/.test(text)) return refuse(400, "invalid");
     if (body.user !== undefined && body.user !== this.user) return refuse(401, "other_user");
     if (!/^[\w-]{22,64}$/.test(body.client)) return refuse(400, "invalid");
     if (path === "push") return this.#push(body);
@@ -146,7 +155,7 @@ export class SyncServer {
   /** @param {Body} body @returns {Answer} */
   #push({ client, mutations }) {
     const user = /** @type {string} */ (this.user);
-    if (mutations.length > 100) return refuse(413, "too_large");
+    if (mutations.length > this.limits.mutations) return refuse(413, "too_large");
     const known = this.clients.get(client);
     if (!known && mutations[0]?.seq > 1) return refuse(409, "client_unknown", { results: [] });
     const state = known ?? { user, last: 0, results: new Map() };
@@ -176,6 +185,8 @@ export class SyncServer {
 
   /** @param {string} client @param {Sent} mutation @returns {Ack & { cursor?: string }} */
   #apply(client, { seq, name, scope, args }) {
+    // The outcome is kept where nobody can pull it.
+    if (!scope) return { seq, status: "rejected", code: "invalid", error: "no scope" };
     this.ran.push(`${client} ${seq}`);
     const mutator = this.mutators.get(name);
     const scopes = mutator?.scopes(scope, /** @type {Fields} */ (args)) ?? [scope];

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::attributes::{attributes, unescape};
 use super::narrow::narrow;
@@ -25,7 +24,7 @@ const HELD: [&str; 5] = ["input", "option", "optgroup", "select", "textarea"];
 
 /// What changed in a region, without what changed in those inside it. Nothing when it is better sent whole: a browser might read it in
 /// another way than this does, or the steps would be more than the HTML.
-pub(crate) fn diff(old: &Arc<Region>, new: &Arc<Region>) -> Option<Difference> {
+pub(crate) fn diff(old: &Region, new: &Region) -> Option<Difference> {
     let limit = new.len();
     let same = || {
         old.children.len() == new.children.len() && old.children.iter().zip(&new.children).all(|(a, b)| a.id == b.id)
@@ -286,7 +285,8 @@ impl<'a> Differ<'a> {
 
     /// Finds for each of some new children the old one that it was: by key, else the same, else the next of its kind.
     fn matched(&self, old: &[u32], new: &[u32], offset: usize, from: &mut [Option<u32>]) {
-        if old.len() == new.len() && old.iter().zip(new).all(|(a, b)| self.alike(*a, *b)) {
+        let level = old.len() == new.len() && old.iter().zip(new).all(|(a, b)| self.alike(*a, *b));
+        if level && !self.has_shifted(old, new) {
             (0..new.len()).for_each(|at| from[offset + at] = Some((offset + at) as u32));
             return;
         }
@@ -324,6 +324,15 @@ impl<'a> Differ<'a> {
         for (at, found) in taker.into_iter().enumerate() {
             from[offset + at] = found.map(|found| (offset + found) as u32);
         }
+    }
+
+    /// Whether most of these stand elsewhere than they did, as when one was put in front of them and the last was dropped.
+    fn has_shifted(&self, old: &[u32], new: &[u32]) -> bool {
+        if old.len() < 3 {
+            return false;
+        }
+        let before: HashSet<&str> = old.iter().map(|&node| self.old.node(node).outer).collect();
+        2 * new.iter().filter(|&&node| before.contains(self.new.node(node).outer)).count() > new.len()
     }
 
     fn html(&self, new: u32) -> String {

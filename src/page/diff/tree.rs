@@ -46,57 +46,95 @@ pub(super) struct Tree<'a> {
 }
 
 /// Elements that have no end tag.
-const VOID: [&str; 13] =
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
+fn is_void(tag: &str) -> bool {
+    matches!(
+        tag,
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "link"
+            | "meta"
+            | "source"
+            | "track"
+            | "wbr"
+    )
+}
 /// Elements whose content is not looked at.
-const OPAQUE: [&str; 10] =
-    ["iframe", "math", "noembed", "noframes", "noscript", "script", "style", "template", "textarea", "title"];
+fn is_opaque(tag: &str) -> bool {
+    matches!(
+        tag,
+        "iframe"
+            | "math"
+            | "noembed"
+            | "noframes"
+            | "noscript"
+            | "script"
+            | "style"
+            | "template"
+            | "textarea"
+            | "title"
+    )
+}
 /// Elements that a browser makes by itself, or that change how it reads on.
-const REFUSED: [&str; 8] = ["body", "frameset", "head", "html", "image", "isindex", "plaintext", "xmp"];
+fn is_refused(tag: &str) -> bool {
+    matches!(tag, "body" | "frameset" | "head" | "html" | "image" | "isindex" | "plaintext" | "xmp")
+}
 /// A browser ends one of these where the next begins.
-const NEVER_NESTED: [&str; 12] =
-    ["a", "button", "dd", "dt", "form", "li", "nobr", "optgroup", "option", "rp", "rt", "select"];
+fn never_nests(tag: &str) -> bool {
+    matches!(
+        tag,
+        "a" | "button" | "dd" | "dt" | "form" | "li" | "nobr" | "optgroup" | "option" | "rp" | "rt" | "select"
+    )
+}
 /// A browser ends a paragraph where one of these begins.
-const ENDS_PARAGRAPH: [&str; 38] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "center",
-    "dd",
-    "details",
-    "dialog",
-    "dir",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hgroup",
-    "hr",
-    "li",
-    "main",
-    "menu",
-    "nav",
-    "ol",
-    "p",
-    "pre",
-    "search",
-    "section",
-    "summary",
-    "table",
-    "ul",
-];
+fn ends_paragraph(tag: &str) -> bool {
+    matches!(
+        tag,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "dir"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "li"
+            | "main"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "p"
+            | "pre"
+            | "search"
+            | "section"
+            | "summary"
+            | "table"
+            | "ul"
+    )
+}
 /// Deeper nests are given up on.
 const DEPTH: usize = 400;
 
@@ -280,15 +318,16 @@ impl<'a> Reader<'a> {
         // A region that began in here would belong to no element.
         let inner = start + open.len();
         let early = self.holes.get(self.hole).is_some_and(|&hole| (hole as usize) < inner);
-        if early || REFUSED.contains(&tag) || self.open.len() > DEPTH {
+        if early || is_refused(tag) || self.open.len() > DEPTH {
             return None;
         }
-        let id = attribute(open, "id");
-        let key = id.or_else(|| attribute(open, "data-key"));
-        let opaque = OPAQUE.contains(&tag);
+        let bare = open.len() == tag.len() + 2;
+        let id = if bare { None } else { attribute(open, "id") };
+        let key = id.or_else(|| if bare { None } else { attribute(open, "data-key") });
+        let opaque = is_opaque(tag);
         let at = self.add(Kind::Element { tag, open, id, key, opaque }, start, inner);
         self.at = inner;
-        if VOID.contains(&tag) {
+        if is_void(tag) {
             return Some(true);
         }
         if open.ends_with("/>") {
@@ -316,8 +355,8 @@ impl<'a> Reader<'a> {
                 && parents(tag).is_none_or(|parents| parents.contains(&parent));
             fits.then_some(())?;
         }
-        let nested = NEVER_NESTED.contains(&tag) && self.open_tags().any(|open| open == tag) && !self.listed(tag);
-        let ends = ENDS_PARAGRAPH.contains(&tag) && self.inside("p");
+        let nested = never_nests(tag) && self.open_tags().any(|open| open == tag) && !self.listed(tag);
+        let ends = ends_paragraph(tag) && self.inside("p");
         let heading = |tag: &str| matches!(tag, "h1" | "h2" | "h3" | "h4" | "h5" | "h6");
         let heads = heading(tag) && self.open_tags().any(heading);
         (!nested && !ends && !heads).then_some(())

@@ -16,7 +16,7 @@ use crate::page::wire::Seq;
 /// ```
 #[doc(hidden)]
 pub fn patch_between(old: &str, new: &str) -> Vec<u8> {
-    let regions = patch::between(&page(old), &page(new));
+    let regions = patch::in_steps(&page(old), &page(new));
     let bytes = Format::MessagePack.to_bytes(&regions).expect("regions are numbers, texts and lists of them");
     bytes.into()
 }

@@ -157,7 +157,7 @@ mod tests {
     /// Leads a browser from the one to the other, and gives what was sent.
     fn lead(old: &Arc<Region>, new: &Arc<Region>) -> Vec<Value> {
         let mut shown = document(old);
-        let bytes = Format::MessagePack.to_bytes(&patch::between(old, new)).unwrap();
+        let bytes = Format::MessagePack.to_bytes(&patch::in_steps(old, new)).unwrap();
         let sent: Value = Format::MessagePack.from_slice(&bytes).unwrap();
         let sent = sent.as_array().cloned().unwrap();
         for change in &sent {
@@ -224,9 +224,9 @@ mod tests {
         };
         let sent = lead(&table(2_000), &table(421));
         assert_eq!(format!("{sent:?}").matches("new").count(), 1);
-        let bytes = Format::MessagePack.to_bytes(&patch::between(&table(2_000), &table(421))).unwrap();
+        let bytes = Format::MessagePack.to_bytes(&patch::in_steps(&table(2_000), &table(421))).unwrap();
         assert!(bytes.len() < 40, "{} bytes", bytes.len());
-        let bytes = Format::MessagePack.to_bytes(&patch::between(&table(421), &table(422))).unwrap();
+        let bytes = Format::MessagePack.to_bytes(&patch::in_steps(&table(421), &table(422))).unwrap();
         assert!(bytes.len() < 80, "{} bytes", bytes.len());
         let mut reversed: Vec<_> = rows(2_000).split_inclusive("</tr>").map(str::to_owned).collect();
         reversed.reverse();
@@ -238,7 +238,7 @@ mod tests {
             vec![region("rows", &reversed, &[], vec![])],
         );
         lead(&table(2_000), &back);
-        let bytes = Format::MessagePack.to_bytes(&patch::between(&table(2_000), &back)).unwrap();
+        let bytes = Format::MessagePack.to_bytes(&patch::in_steps(&table(2_000), &back)).unwrap();
         assert!(bytes.len() < 10_000, "{} bytes", bytes.len());
     }
 

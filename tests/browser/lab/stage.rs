@@ -8,12 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, Response};
 use maud::PreEscaped;
 use mizu::prelude::*;
 
 /// At the end of HTML it makes no difference to a browser, which reads a line feed; but the server leaves all such HTML to the browser, and sends it whole.
 const CARRIAGE_RETURN: char = '\r';
+
+/// As strict as the other pages', and scripts may be inline that have the nonce, and frames may be shown.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'nonce-stage'; style-src 'self'; connect-src 'self'; \
+    frame-src 'self'; form-action 'self'; base-uri 'none'";
 
 /// What a room shows, and what was done there.
 #[derive(Default)]
@@ -135,8 +140,14 @@ pub(crate) async fn events(
 }
 
 /// A document for a frame, which tells the page around it each time that it is loaded.
-pub(crate) async fn frame() -> axum::response::Html<&'static str> {
-    axum::response::Html(
+pub(crate) async fn frame() -> Html<&'static str> {
+    Html(
         r#"<!doctype html><title>Frame</title><input id="inside"><script nonce="stage">parent.frames_loaded = (parent.frames_loaded ?? 0) + 1</script>"#,
     )
+}
+
+/// Sets the policy of the stage.
+pub(crate) async fn policy(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
+import { RESYNC } from "../../../runtime-js/src/constants.js";
 import { bodyOf, decodeFrame } from "../../../runtime-js/src/frame.js";
 import { until } from "./wait.mjs";
 
@@ -76,11 +77,16 @@ export class Watch {
   #wrong = [];
   /** Errors that the test asks for. @type {RegExp[]} */
   #expected = [];
+  /** Pages that were opened. @type {Page[]} */
+  #pages = [];
+  /** The test itself makes pages ask for regions whole. */
+  surprised = false;
 
   /** @param {Context} context */
   async start(context) {
     context.on("page", (page) => {
       record(page);
+      this.#pages.push(page);
       page.on("pageerror", (error) => this.#wrong.push(`${page.url()}: ${error.stack}`));
       page.on("crash", () => this.#wrong.push(`${page.url()} crashed`));
     });
@@ -111,6 +117,8 @@ export class Watch {
   check() {
     const wrong = this.#wrong.filter((text) => !this.#expected.some((expected) => expected.test(text)));
     assert.deepEqual(wrong, [], "errors in the page");
+    const asked = this.#pages.flatMap(frames).filter(({ way, kind }) => way === "sent" && kind === RESYNC);
+    if (!this.surprised) assert.deepEqual(asked.map(({ body }) => body), [], "regions were asked for whole");
   }
 }
 

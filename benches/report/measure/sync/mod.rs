@@ -11,6 +11,7 @@ mod push;
 mod read;
 mod serve;
 mod sqlite;
+mod watch;
 
 pub(crate) use self::serve::{Kind, serve};
 
@@ -36,4 +37,8 @@ pub(super) async fn compact(plan: &Plan, table: &mut Table) -> Result {
 
 pub(super) async fn poke(plan: &Plan, table: &mut Table) -> Result {
     poke::measure(plan, table).await
+}
+
+pub(super) async fn watch(plan: &Plan, table: &mut Table) -> Result {
+    watch::measure(plan, table).await
 }
