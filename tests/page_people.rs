@@ -252,13 +252,16 @@ async fn what_waits_is_the_newest_of_each_and_too_much_is_passed_over() {
         count += 1;
     }
     assert!(count <= 60, "{count} of 190 arrived");
-    let long = serde_json::json!(["long", "x".repeat(5_000)]);
-    ann.send(Kind::EPHEMERAL, topic, Ref::PUSH, &long).await;
-    loop {
-        let (kind, body) = ann.receive().await;
-        if kind == Kind::ERROR {
-            assert_eq!(body[0].as_str(), Some("bad_message"));
-            break;
+    // What is too long, or what no browser could read, goes back to the sender.
+    let deep = (0..40).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+    for odd in [serde_json::json!("x".repeat(5_000)), serde_json::json!(u64::MAX), serde_json::json!(i64::MIN), deep] {
+        ann.send(Kind::EPHEMERAL, topic.clone(), Ref::PUSH, &serde_json::json!(["odd", odd])).await;
+        loop {
+            let (kind, body) = ann.receive().await;
+            if kind == Kind::ERROR {
+                assert_eq!(body[0].as_str(), Some("bad_message"));
+                break;
+            }
         }
     }
 }

@@ -408,3 +408,19 @@ async fn a_store_that_is_away_is_said_to_be_away() {
     page.submit("form", [("title", "Tea")]).await;
     assert_eq!(page.text("#list"), "Tea");
 }
+
+/// A page that was one person's was mounted for another in place, with the first one's local rows and queue.
+#[tokio::test]
+async fn a_page_that_holds_somebody_elses_rows_is_loaded_anew() {
+    let fixture = fixture();
+    for (user, expected) in [("ann", Kind::REPLY), ("bob", Kind::REDIRECT)] {
+        let mut raw = Raw::connect(&fixture.live, &[("x-user", "ann")]).await;
+        let join = serde_json::json!(["", "/todos/all", { "user": user }, null, []]);
+        raw.send(Kind::JOIN, Topic::connection(), Ref::new(1), &join).await;
+        let (kind, body) = raw.receive().await;
+        assert_eq!(kind, expected, "{body:?}");
+        if kind == Kind::REDIRECT {
+            assert_eq!(body[0].as_str(), Some("/todos/all"));
+        }
+    }
+}

@@ -18,7 +18,8 @@ export const BUNDLES = [
   // Pages, their connection and the scopes that it hears of: all that a document loads before anything else can work.
   { name: "mizu-live.js", source: "index.js", budget: 12_288 },
   { name: "mizu-sync.js", source: "sync/index.js", budget: 8_192 },
-  { name: "mizu-local.js", source: "local/index.js", budget: 4_096 },
+  // Pages that work without a network; loaded by these alone, behind the page.
+  { name: "mizu-local.js", source: "local/index.js", budget: 4_608 },
   { name: "mizu-offline.js", source: "offline/index.js", budget: 2_048 },
   { name: "mizu-inspector.js", source: "inspector/index.js", budget: 2_048 },
 ];

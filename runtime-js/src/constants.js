@@ -128,6 +128,10 @@ export const FORCED = "forced";
  * this connection; another join says it again. What is watched was authorised by the page, so nothing is answered.
  */
 export const POKES_PARAM = "pokes";
+/** In a join's parameters: whose rows the page holds. Where somebody else asks now, the page has to be loaded anew. */
+export const USER_PARAM = "user";
+/** Of a root that has a local store: whose. */
+export const USER = "data-lv-user";
 /** Key of sessionStorage that remembers a forced full load. */
 export const RELOAD_KEY = "mizu:reload";
 /** Where a document keeps the instance of its page. */

@@ -6,7 +6,9 @@
  * has something new to say, and it is shown at once, except in a control that is busy:
  *
  * - it is focused and holds text (the caret would jump under the fingers), or an input method is composing in it;
- * - its newest input is not acknowledged: it waits for its debounce, or is on its way to the server.
+ * - its newest input is not acknowledged: it waits for its debounce, or is on its way to the server;
+ * - the user wrote text in it, and none of that was sent: what the server says it says without knowing of it, and a submit has to send
+ *   what the user sees.
  *
  * A busy control takes the attribute and keeps the property. What it shows is remembered, and when it is busy no
  * longer and still shows that, the attribute is shown. If it shows something else by then, the user was faster and wins.
@@ -21,7 +23,7 @@ import { Listener } from "./listener.js";
 /** Attributes that the morph leaves alone, with the tags they are left alone on. */
 const OWNED = /^(input (value|checked)|textarea value|option selected|(details|dialog) open)$/;
 
-/** Types of controls that hold no text and no open list: focus doesn't keep the server from changing them. */
+/** Types of controls that hold no text and no open list: focus doesn't keep the server from changing them, nor does what was not sent. */
 const SIMPLE = /^(checkbox|radio|hidden|submit|button|reset|image)$/;
 
 export class Fields extends Listener {
@@ -31,6 +33,8 @@ export class Fields extends Listener {
   #deferred = new Map();
   /** Controls that the user changed, and the server didn't since. @type {WeakSet<Element>} */
   #touched = new WeakSet();
+  /** Those of which the server knows what the user made of them. @type {WeakSet<Element>} */
+  #told = new WeakSet();
   /** The server starts anew and knows nothing of what the user wrote. */
   #keeping = false;
   /** @type {EventTarget | null} */
@@ -38,7 +42,8 @@ export class Fields extends Listener {
 
   /** @override @param {{ signal: AbortSignal }} options */
   listen(options) {
-    document.addEventListener("input", ({ target }) => isControl(target) && this.#touched.add(target), options);
+    // Before anybody sends it.
+    document.addEventListener("input", ({ target }) => this.#changed(target), { ...options, capture: true });
     document.addEventListener("compositionstart", ({ target }) => (this.#composing = target), options);
     document.addEventListener("compositionend", () => this.#release(), options);
     document.addEventListener("focusout", () => this.#release(), options);
@@ -54,7 +59,10 @@ export class Fields extends Listener {
 
   /** The newest input of these controls travels with event `ref`. @param {Control[]} controls @param {number} ref */
   sent(controls, ref) {
-    for (const control of controls) if (this.#newer.has(control)) this.#newer.set(control, ref);
+    for (const control of controls) {
+      this.#told.add(control);
+      if (this.#newer.has(control)) this.#newer.set(control, ref);
+    }
   }
 
   /** The server has seen event `ref`, or never will. @param {number} ref */
@@ -69,7 +77,7 @@ export class Fields extends Listener {
   settle() {
     for (const [control, before] of this.#deferred) {
       if (this.#busy(control)) continue;
-      if (control.isConnected && shown(control) === before) this.#show(control);
+      if (control.isConnected && shown(control) === before && !this.#unheard(control)) this.#show(control);
       else this.#deferred.delete(control);
     }
   }
@@ -140,7 +148,7 @@ export class Fields extends Listener {
 
   /** Writes the attribute, and shows it unless the control is busy. @param {Text} control @param {() => void} write */
   #take(control, write) {
-    if (!this.#busy(control)) {
+    if (!this.#keeps(control)) {
       write();
       return this.#show(control);
     }
@@ -166,10 +174,27 @@ export class Fields extends Listener {
     const before = shown(old);
     const changed = defaults(old) !== defaults(next);
     return () => {
-      if (changed && !this.#busy(old)) return this.#show(old);
+      if (changed && !this.#keeps(old)) return this.#show(old);
       if (changed) this.#defer(old, before);
       choose(old, JSON.parse(before));
     };
+  }
+
+  /** @param {EventTarget | null} control */
+  #changed(control) {
+    if (!isControl(control)) return;
+    this.#touched.add(control);
+    this.#told.delete(control);
+  }
+
+  /** The user wrote what the server has not seen: what it says, it says without knowing of it. @param {Control} control */
+  #unheard(control) {
+    return !SIMPLE.test(control.type) && control.localName !== "select" && this.unsaved(control) && !this.#told.has(control);
+  }
+
+  /** @param {Control} control */
+  #keeps(control) {
+    return this.#busy(control) || this.#unheard(control);
   }
 
   /** @param {Control} control */

@@ -13,7 +13,7 @@
  * new MizuLive({ scopes: ["notes"], sync }).connect();
  * ```
  */
-import { EVENT_PREFIX, INSTANCE, LIVE_PATH, ROOT } from "./constants.js";
+import { EVENT_PREFIX, INSTANCE, LIVE_PATH, ROOT, USER } from "./constants.js";
 import { Debug } from "./debug.js";
 import { Ephemeral } from "./ephemeral.js";
 import { Events } from "./events.js";
@@ -133,6 +133,7 @@ export class MizuLive {
         fields.settle();
         events.resume(fresh);
       },
+      user: root.getAttribute(USER),
       syncs: () => this.#syncs,
     };
     const session = (this.#session = new Session((owner) => pokes.over(owner), host, patcher, navigator, status, debug));

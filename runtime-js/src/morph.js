@@ -26,6 +26,13 @@ export class Morph {
     this.#waiting = waiting;
   }
 
+  /** An element as the server rendered it, as far as that is known, where nothing of it comes alive. @param {Element} element @returns {Element} */
+  copy(element) {
+    const copy = this.#inert.importNode(element, true);
+    this.#toggles.restore(element, copy);
+    return copy;
+  }
+
   /** Replaces what is inside `element`. @param {Element} element @param {string} html */
   inner(element, html) {
     this.#morph(element, this.parse(element, html));

@@ -71,6 +71,11 @@ export class Patcher {
     }
   }
 
+  /** What `draw` turns an element back with. @param {Element} element */
+  copy(element) {
+    return this.#morph.copy(element);
+  }
+
   /** Turns an element into another one, as a patch does. @param {Element} element @param {Element} next */
   draw(element, next) {
     if (!element.isEqualNode(next)) this.#morph.outer(element, next.outerHTML);

@@ -32,6 +32,7 @@ const FINAL = [wire.NOT_A_PAGE, wire.UNAUTHORIZED, wire.FORBIDDEN];
  * @property {(session: string) => void} joined stores the session for native posts
  * @property {(fresh: boolean, apply: () => void) => void} mounting applies the patch of a join
  * @property {(fresh: boolean) => void} connected events can be sent now
+ * @property {string | null} user whose rows the page holds, if it does
  * @property {() => boolean} syncs whether there is a sync client to be poked
  */
 
@@ -185,6 +186,7 @@ export class Session {
     // A server that always sets a cookie would ask for a full load each time; it is told that there was one.
     if (this.#navigator.forced) params.set(wire.FORCED, "1");
     if (this.#host.syncs()) params.set(wire.POKES_PARAM, "1");
+    if (this.#host.user !== null) params.set(wire.USER_PARAM, this.#host.user);
     this.#joining = { ref: this.#request(wire.JOIN, [token, this.#navigator.url, params, resume, []]), fresh };
   }
 

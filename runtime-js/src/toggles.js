@@ -17,6 +17,12 @@ export class Toggles {
     }
   }
 
+  /** Takes the user's toggling out of a copy. @param {Element} element @param {Element} copy */
+  restore(element, copy) {
+    const copies = all(copy);
+    for (const [at, original] of all(element).entries()) copies[at].toggleAttribute("open", !!this.#said.get(original));
+  }
+
   /** Brings `next`'s word into `old`. @param {Element} old @param {Element} next */
   sync(old, next) {
     if (!(old instanceof HTMLDetailsElement || old instanceof HTMLDialogElement)) return;
@@ -28,4 +34,9 @@ export class Toggles {
     if (old instanceof HTMLDialogElement && !now) old.close();
     else old.toggleAttribute("open", now);
   }
+}
+
+/** Elements that open, itself included. @param {Element} element @returns {Element[]} */
+function all(element) {
+  return [element, ...element.querySelectorAll("*")].filter(({ localName }) => localName === "details" || localName === "dialog");
 }

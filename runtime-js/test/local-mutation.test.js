@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { mutation } from "../src/local/mutation.js";
+import { mutation, typed } from "../src/local/mutation.js";
 
 describe("arguments are collected", () => {
   for (const [text, values, fields, name, args] of /** @type {[string, [string, string][], [string, string][], string, object][]} */ ([
@@ -34,4 +34,12 @@ test("what is created without an id gets one, and later ones sort behind earlier
   expect(new Set(ids).size).toBe(500);
   expect([...ids].sort()).toEqual(ids);
   expect(Math.abs(parseInt(ids[0].replace("-", "").slice(0, 12), 16) - Date.now())).toBeLessThan(60_000);
+});
+
+test("fields are what their controls mean, so that a typed mutator takes them", () => {
+  document.body.innerHTML = `<form><input name="title" value="7"><input name="rank" type="number" value="3"><input name="none" type="number" value="">
+    <input name="share" type="range" value="50"><input name="urgent" type="checkbox" checked><input name="tag" type="checkbox" value="x" checked><textarea name="text">1</textarea></form>`;
+  const form = /** @type {HTMLFormElement} */ (document.querySelector("form"));
+  const fields = /** @type {[string, string][]} */ ([["title", "7"], ["rank", "3"], ["none", ""], ["share", "50"], ["urgent", "on"], ["tag", "x"], ["text", "1"]]);
+  expect(Object.fromEntries(typed(form, fields))).toEqual({ title: "7", rank: 3, none: "", share: 50, urgent: true, tag: "x", text: "1" });
 });

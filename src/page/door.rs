@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header
 use axum::response::Response;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use serde_json::Value;
 use tower::ServiceExt;
 
 use super::app::Live;
@@ -66,6 +67,9 @@ const PAGES: usize = 16;
 
 /// An ephemeral message is no longer than this, in bytes.
 const EPHEMERAL: usize = 4 * 1024;
+
+/// How deep an ephemeral message may be nested.
+const DEPTH: usize = 16;
 
 /// A page's address is no longer than this, in bytes.
 const ADDRESS: usize = 8 * 1024;
@@ -303,10 +307,27 @@ fn read(live: &Live, connection: &Connection, message: &Message) -> Result<Inbou
         Kind::EPHEMERAL => {
             let body: EphemeralBody =
                 format.from_slice(&message.body).map_err(|_| "The ephemeral message could not be read.")?;
+            // What one browser sends, all others must be able to read.
+            if !readable(&body.payload, DEPTH) {
+                return Err("An ephemeral message holds integers up to 2^53, at most 16 deep.");
+            }
             Ok(Inbound::Ephemeral(body.name, body.payload))
         }
         Kind::ACK => Ok(Inbound::Confirmed),
         _ => Ok(Inbound::Leave),
+    }
+}
+
+/// Whether a browser reads it as it is.
+fn readable(value: &Value, depth: usize) -> bool {
+    const SAFE: i64 = 1 << 53;
+    match value {
+        Value::Number(number) => {
+            number.is_f64() || number.as_i64().is_some_and(|number| (-SAFE..=SAFE).contains(&number))
+        }
+        Value::Array(items) => depth > 0 && items.iter().all(|item| readable(item, depth - 1)),
+        Value::Object(members) => depth > 0 && members.values().all(|item| readable(item, depth - 1)),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
 }
 

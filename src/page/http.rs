@@ -272,6 +272,11 @@ impl<P: Page> Visit<P> {
             request.answer(refused.unwrap_or(Answer::Same));
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
+        // The page holds the rows of somebody who is not the one who asks now: nothing of both may be on one page.
+        let user = request.join().params.0.get("user");
+        if user.is_some_and(|user| user != self.claim.who.key()) {
+            return Err(see_other(&self.claim.url));
+        }
         if !self.live.admit_join(&self.claim.who) {
             return Err(StatusCode::TOO_MANY_REQUESTS.into_response());
         }

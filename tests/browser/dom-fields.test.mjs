@@ -109,7 +109,7 @@ play("D3 D4 fields that tell no selection keep what is typed, bad input included
   assert.deepEqual(await properties(page, "#number", "valueAsNumber"), [0.01]);
 });
 
-play("D4 what the user checked and wrote is a property, and stays; what the server says anew is shown", async ({ page, stage }) => {
+play("D4 what the user checked and wrote is a property, and stays; what the server says anew is checked, and never written over", async ({ page, stage }) => {
   const html = (n, { on = "", value = "a", text = "a" } = {}) =>
     `<p>${n}</p><input id="box" type="checkbox" title="${n}"${on}><input id="r1" type="radio" name="r" title="${n}" checked><input id="r2" type="radio" name="r" title="${n}"><input id="i" value="${value}" title="${n}"><textarea id="t" title="${n}">${text}</textarea><input id="h" type="hidden" value="${value}">`;
   await stage.open(html(0));
@@ -129,10 +129,10 @@ play("D4 what the user checked and wrote is a property, and stays; what the serv
   assert.deepEqual(await state(), [true, true, true, "typed", "typed\ntoo"]);
   // It is checked already, for the user: only the attribute comes to it.
   await stage.show(html(2, { on: " checked", value: "b", text: "b" }));
-  assert.deepEqual(await state(), [true, true, true, "b", "b"]);
+  assert.deepEqual(await state(), [true, true, true, "typed", "typed\ntoo"]);
   assert.equal(await page.inputValue("#h"), "b");
   await stage.show(html(3, { value: "", text: "" }));
-  assert.deepEqual(await state(), [false, true, true, "", ""]);
+  assert.deepEqual(await state(), [false, true, true, "typed", "typed\ntoo"]);
 });
 
 play("D4 a field that becomes one of another type shows what the server says", async ({ page, stage }) => {

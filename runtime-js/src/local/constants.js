@@ -2,7 +2,6 @@
 
 // Of the root.
 export const SYNC = "data-lv-sync";
-export const USER = "data-lv-user";
 export const OFFLINE = "data-lv-offline";
 
 // Of a row's template.

@@ -43,7 +43,8 @@
  * ```
  */
 import { INSTANCE } from "../constants.js";
-import { SYNC, USER } from "./constants.js";
+import { USER } from "../constants.js";
+import { SYNC } from "./constants.js";
 import { Local } from "./local.js";
 
 /** @typedef {import("../index.js").MizuLive} MizuLive */

@@ -3,7 +3,7 @@ import { CLASS_CONNECTED, CLASS_DISCONNECTED, MUTATE } from "../constants.js";
 import { OFFLINE, REJECTED, SCOPE } from "./constants.js";
 import { groups } from "./groups.js";
 import { Marks } from "./marks.js";
-import { mutation } from "./mutation.js";
+import { mutation, typed } from "./mutation.js";
 import { Notes } from "./notes.js";
 import { Overlay } from "./overlay.js";
 import { PATIENCE, Rows } from "./rows.js";
@@ -23,7 +23,7 @@ export class Local {
   #root;
   #live;
   #patcher;
-  #overlay = new Overlay((element, next) => this.#patcher.draw(element, next));
+  #overlay = new Overlay((element, next) => this.#patcher.draw(element, next), (element) => this.#patcher.copy(element));
   #marks = new Marks();
   #notes = new Notes();
   /** @type {[Group, Rows][]} */
@@ -88,7 +88,7 @@ export class Local {
   /** @param {import("../index.js").Taken} taken */
   take({ element, values, fields, accepted }) {
     const scope = this.#scope(element);
-    const asked = mutation(element.getAttribute(MUTATE) ?? "", values, fields);
+    const asked = mutation(element.getAttribute(MUTATE) ?? "", values, typed(element, fields));
     if (!asked || !scope) return false;
     const { name, args } = asked;
     const [entity] = name.split(".");

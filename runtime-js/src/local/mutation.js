@@ -5,7 +5,7 @@ import { json } from "./values.js";
 
 /**
  * @param {string} text a mutation's name; then, perhaps, a space and arguments as JSON
- * @param {[string, string][]} values @param {[string, string][]} fields go over those
+ * @param {[string, string][]} values @param {[string, Json][]} fields go over those
  * @returns {{ name: string, args: Record<string, Json> } | undefined} nothing when it can't be read
  */
 export function mutation(text, values, fields) {
@@ -19,6 +19,20 @@ export function mutation(text, values, fields) {
     ...Object.fromEntries(fields),
   };
   return { name, args: name.endsWith(".create") ? { id: uuid(), ...all } : all };
+}
+
+/**
+ * A form's fields as their controls mean them: a number, or a yes; all else is text.
+ *
+ * @param {Element} form @param {[string, string][]} fields @returns {[string, Json][]}
+ */
+export function typed(form, fields) {
+  return fields.map(([name, value]) => {
+    const control = form.querySelector(`input[name=${CSS.escape(name)}]`);
+    const type = control?.getAttribute("type");
+    if (type === "checkbox" && !control?.hasAttribute("value")) return [name, true];
+    return [name, value && (type === "number" || type === "range") ? Number(value) : value];
+  });
 }
 
 /** Of the newest id, in milliseconds. */

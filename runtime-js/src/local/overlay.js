@@ -19,6 +19,7 @@ const WAITING = "[class*=-loading]";
 
 export class Overlay {
   #draw;
+  #copy;
   /** Elements that are drawn over, by id, and what the server rendered, if it did. @type {Map<string, Element | undefined>} */
   #over = new Map();
   /** The server's rows that were turned back for a patch. @type {Set<string>} */
@@ -30,9 +31,10 @@ export class Overlay {
   /** What is drawn already, by id, while all rows are. @type {Map<string, import("./rows.js").Row>} */
   #drawn = new Map();
 
-  /** @param {(element: Element, next: Element) => void} draw */
-  constructor(draw) {
+  /** @param {(element: Element, next: Element) => void} draw @param {(element: Element) => Element} copy */
+  constructor(draw, copy) {
     this.#draw = draw;
+    this.#copy = copy;
   }
 
   /** A patch of these regions comes. @param {string[]} regions */
@@ -150,7 +152,7 @@ export class Overlay {
       return next;
     }
     if (this.#parked.delete(name)) move(container, element, place);
-    if (!drawn && !this.#over.get(name)) this.#over.set(name, rendered(element));
+    if (!drawn && !this.#over.get(name)) this.#over.set(name, unmarked(this.#copy(element)));
     if (next) {
       next.toggleAttribute(DRAWN, drawn);
       this.#morph(element, next);
@@ -170,18 +172,14 @@ export class Overlay {
   }
 }
 
-/** Copies that are made in it don't come alive. */
-const inert = document.implementation.createHTMLDocument("");
-
 /** Without a loss of focus or a restart of what moves, where the browser can. @param {Element} parent @param {Element} element @param {Node | null} place */
 function move(parent, element, place) {
   if ("moveBefore" in parent && element.isConnected) parent.moveBefore(element, place);
   else parent.insertBefore(element, place);
 }
 
-/** An element as the server rendered it: without the marks of events that wait for an answer. @param {Element} element */
-function rendered(element) {
-  const copy = /** @type {Element} */ (inert.importNode(element, true));
+/** Without the marks of events that wait for an answer. @param {Element} copy */
+function unmarked(copy) {
   for (const button of copy.querySelectorAll(`${WAITING}[${DISABLE_WITH}], ${WAITING} [${DISABLE_WITH}]`)) button.removeAttribute("disabled");
   for (const marked of [copy, ...copy.querySelectorAll(WAITING)]) {
     marked.classList.remove(...words(marked, "class").filter((name) => /^lv-.+-loading/.test(name)));
