@@ -53,7 +53,6 @@ const SYNC: [&str; 14] = [
     "src/pages/todos.rs",
     "src/partials/sync_status.rs",
     "static/pages.css",
-    "static/sync.js",
     "tests/pages.rs",
     "tests/rest.rs",
 ];

@@ -57,7 +57,7 @@ body! {
         token: String = String::new(),
         /// Path and query of the page.
         url: String = String::new(),
-        /// What else the browser says; `forced`: the page was just loaded anew because a join asked for it; `pokes`: it has a store of its own.
+        /// What else the browser says; `forced`: the page was just loaded anew because a join asked for it; `pokes`: it has a store of its own; `user`: whose.
         params: Params = Params::default(),
         /// What the browser held before its socket dropped.
         resume: Option<Resume> = None,

@@ -59,7 +59,6 @@ pub(crate) const SYNC: &[File] = files! { "sync":
     "src/pages/todos.rs"
     "src/partials/sync_status.rs"
     "static/pages.css"
-    "static/sync.js"
     "tests/pages.rs.jinja"
     "tests/rest.rs.jinja"
 };

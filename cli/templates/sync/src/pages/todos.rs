@@ -62,11 +62,14 @@ impl Page for Todos {
         let filter = |show, name, to| html! { a href=(to) data-lv-patch aria-current=[(view.show == show).then_some("true")] { (name) } };
         html! {
             h1 { "Todos" }
-            form id="new-todo" class="row" data-lv-submit="Add" method="post" {
+            form id="new-todo" class="row" data-lv-submit="Add" data-lv-mutate="todo.create" method="post" {
                 input name="title" placeholder="What is to be done?" aria-label="Title" maxlength=(LONGEST) autocomplete="off";
                 button { "Add" }
             }
+            p id="problem" role="alert" data-lv-sync-problem data-lv-ignore hidden {}
             (view.region("todos", || html! { @for todo in view.shown() { (todo_item(&todo)) } }).tag("ul").class("todos"))
+            // For what is added or changed while the server is out of reach.
+            (lv::row_templates("todos", &data::todos(), todo_item))
             div class="row quiet" {
                 (view.region("count", || count(view.open())).tag("span"))
                 nav aria-label="Which todos" { (filter(Show::All, "All", "/")) (filter(Show::Open, "Open", "/?show=open")) (filter(Show::Done, "Done", "/?show=done")) }
