@@ -41,7 +41,7 @@ const LIVE: [&str; 7] = [
     "tests/pages.rs",
 ];
 
-const SYNC: [&str; 14] = [
+const SYNC: [&str; 13] = [
     "src/components/mod.rs",
     "src/components/todo_item.rs",
     "src/data/engine.rs",
