@@ -35,7 +35,10 @@ pub async fn serve(config: Config) -> Result {
     let engine = data::open(&config.database).await?;
     let routes = routes(&engine);
     // These pages open and work without a network.
-    let mut live = Live::builder().dev(config.dev).sync(engine).offline(["/", "/about"]);
+    let mut live = Live::builder()
+        .dev(config.dev)
+        .sync(engine)
+        .offline(["/", "/about"]);
     if let Some(secret) = &config.secret {
         live = live.secret(secret);
     }
