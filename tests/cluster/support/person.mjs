@@ -124,6 +124,7 @@ export class Person {
         apply();
       },
       connected: () => {},
+      user: null,
       syncs: () => false,
     };
     const navigator = { url: PAGE, forced: false, reload: () => false, go: () => false, flash() {} };
