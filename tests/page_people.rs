@@ -7,9 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path};
-use axum::http::StatusCode;
-use axum::http::request::Parts;
+use axum::extract::Path;
 use bytes::Bytes;
 use mizu::live::{Adapter, AdapterError, Delivery, Incoming, Kind, Ref, Topic};
 use mizu::prelude::*;
@@ -18,25 +16,7 @@ use mizu::{LiveApp, PresenceDiff, Present};
 use parking_lot::Mutex;
 use rmpv::Value;
 
-use self::support::{Raw, eventually};
-
-#[derive(Clone, PartialEq)]
-struct User(String);
-
-impl Identity for User {
-    fn key(&self) -> String {
-        self.0.clone()
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for User {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        let user = parts.headers.get("x-user").and_then(|user| user.to_str().ok());
-        user.map(|user| Self(user.to_owned())).ok_or(StatusCode::UNAUTHORIZED)
-    }
-}
+use self::support::{Raw, User, eventually};
 
 /// Shows who is in a room, and what of that was news.
 struct Room;

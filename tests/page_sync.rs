@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
-use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use futures::future::BoxFuture;
 use mizu::live::{Kind, Ref, Topic};
 use mizu::prelude::*;
@@ -19,25 +17,7 @@ use mizu::sync::{self, Access, Engine, Entity, Epoch, MemoryStore, Mutation, Sco
 use mizu::testing::TestApp;
 use mizu::{LiveApp, Who};
 
-use self::support::Raw;
-
-#[derive(Clone, PartialEq)]
-struct User(String);
-
-impl Identity for User {
-    fn key(&self) -> String {
-        self.0.clone()
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for User {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        let user = parts.headers.get("x-user").and_then(|user| user.to_str().ok());
-        user.map(|user| Self(user.to_owned())).ok_or(StatusCode::UNAUTHORIZED)
-    }
-}
+use self::support::{Raw, User};
 
 #[derive(Serialize, Deserialize)]
 struct Todo {

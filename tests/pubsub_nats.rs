@@ -65,6 +65,22 @@ async fn comes_back_after_the_server_was_killed() {
 }
 
 #[tokio::test]
+async fn people_are_seen_across_nodes() {
+    let broker = RefCell::new(Broker::nats(&[]).await);
+    let url = broker.borrow().url();
+    let connect = async || NatsAdapter::connect(&url).await.unwrap();
+    #[allow(clippy::await_holding_refcell_ref, reason = "nothing else borrows it meanwhile")]
+    adapters::people_are_seen_across_nodes(
+        connect,
+        async || broker.borrow_mut().kill().await,
+        async || {
+            broker.borrow_mut().start().await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_frozen_server_costs_no_more_than_the_timeout() {
     let broker = Broker::nats(&[]).await;
     let timeout = Duration::from_millis(500);

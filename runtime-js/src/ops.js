@@ -5,7 +5,7 @@
  * extensions aren't counted. A change costs what it changes, however large the region is.
  */
 import { isIgnored } from "./attribute.js";
-import { ATTRIBUTES, CHILDREN, MORPH, TEXT } from "./constants.js";
+import { ATTRIBUTES, CHILDREN, IGNORE, MORPH, TEXT } from "./constants.js";
 import { list } from "./frame.js";
 import { rememberFocus } from "./morph.js";
 
@@ -35,6 +35,7 @@ export class Ops {
     /** @type {Node | null | undefined} */
     let node = typeof anchor === "string" ? document.getElementById(anchor) : region;
     if (!node || !region.contains(node)) return false;
+    if (node !== region && isKept(/** @type {Element} */ (node))) return true;
     for (const at of list(path)) node = node && this.#foreign.without(node)[Number(at)];
     if (code === TEXT) {
       if (!(node instanceof Text) || node.length !== expected) return false;
@@ -100,6 +101,11 @@ export class Ops {
     this.#toggles.learn(context);
     return context.childNodes;
   }
+}
+
+/** What is around it is no business of patches, or not now. @param {Element} element */
+function isKept({ parentElement }) {
+  return !!parentElement?.closest(`[${IGNORE}]`) || !!parentElement?.closest("[contenteditable]")?.contains(document.activeElement);
 }
 
 /** Without a reload of what plays or shows in it, where the browser can. @param {Element} parent @param {Node} node @param {Node | null} place */

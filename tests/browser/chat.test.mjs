@@ -1,7 +1,7 @@
 /** Chat: who is there, who is typing, and what was said, which outlives the server. */
 import assert from "node:assert/strict";
 import { browser, joined, text, texts, visit } from "./support/browser.mjs";
-import { Server } from "./support/server.mjs";
+import { own } from "./support/server.mjs";
 import { becomes, until } from "./support/wait.mjs";
 
 /** @typedef {import("./support/browser.mjs").Page} Page */
@@ -10,11 +10,7 @@ import { becomes, until } from "./support/wait.mjs";
 const scene = browser();
 
 /** @param {Scene["later"]} later */
-async function serve(later) {
-  const server = await new Server("chat", { MIZU_SECRET: "the same before and after a restart" }).start();
-  later(() => server.stop());
-  return server;
-}
+const serve = (later) => own("chat", later, { MIZU_SECRET: "the same before and after a restart" });
 
 /** What was said, oldest first. @param {Page} page */
 const said = async (page) => (await texts(page, "#messages p")).reverse();

@@ -90,6 +90,25 @@ play("D8 a caret in rich text stays while what is above it and around it changes
   assert.equal(await page.innerText("#editor"), "own typed!");
 });
 
+/** In a long region a small change is looked for from the inside: what was around it was not seen, and patched into. */
+play("D8 what only changes inside of what is left alone changes nothing there, however long the region", async ({ page, stage }) => {
+  const rows = Array.from({ length: 60 }, (_, at) => `<p id="p${at}">One of many paragraphs, ${at}.</p>`).join("");
+  const html = (/** @type {number} */ own, /** @type {number} */ rich) =>
+    `${rows}<section data-lv-ignore><div><b id="own">server ${own}</b></div></section><div id="rich" contenteditable><b id="in">server ${rich}</b> and more</div>${rows.replaceAll('"p', '"q')}`;
+  await stage.open(html(0, 0));
+  const state = () => page.evaluate(() => ["own", "in"].map((id) => document.getElementById(id).textContent));
+  await stage.showAnyhow(html(1, 0));
+  assert.deepEqual(await state(), ["server 0", "server 0"]);
+  await page.locator("#rich").click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type("!");
+  await stage.showAnyhow(html(1, 1));
+  assert.deepEqual(await state(), ["server 0", "server 0"]);
+  assert.equal(await page.innerText("#rich"), "server 0 and more!");
+  await stage.showAnyhow(html(1, 1).replace("many paragraphs, 7.", "many, 7."));
+  assert.equal(await page.innerText("#p7"), "One of many, 7.");
+});
+
 play("D9 frames and media are not loaded again by patches around them and moves", async ({ page, stage }) => {
   const parts = { f: `<iframe src="/frame" title="T"></iframe>`, v: `<video id="v" loop muted></video>`, a: `<audio id="a"></audio>` };
   const box = (id) => `<li id="box-${id}">${parts[id]}</li>`;

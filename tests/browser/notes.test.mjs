@@ -8,7 +8,7 @@ import { SUBSCRIBE } from "../../runtime-js/src/constants.js";
 import { answer, browser, frames, text, texts } from "./support/browser.mjs";
 import { Front } from "./support/front.mjs";
 import { Proxy } from "./support/proxy.mjs";
-import { Server } from "./support/server.mjs";
+import { own } from "./support/server.mjs";
 import { becomes, PATIENCE, until } from "./support/wait.mjs";
 
 /** @typedef {import("./support/browser.mjs").Page} Page */
@@ -23,18 +23,13 @@ const POLL = 27_000;
 
 const scene = browser();
 
-/** A server of its own, with its own data. @param {Scene["later"]} later */
-async function serve(later) {
-  const server = await new Server("notes").start();
-  later(() => server.stop());
-  return server;
-}
+/** @param {Scene["later"]} later */
+const serve = (later) => own("notes", later);
 
 /** A server behind a network that can be taken away. @param {Scene["later"]} later */
 async function connect(later) {
   const server = await serve(later);
-  const proxy = await Proxy.open(server);
-  later(() => proxy.close());
+  const proxy = await Proxy.before(server, later);
   return { server, proxy, url: proxy.url };
 }
 

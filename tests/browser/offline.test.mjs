@@ -7,7 +7,7 @@ import * as wire from "../../runtime-js/src/constants.js";
 import { browser, frames, joined, parted, text, texts } from "./support/browser.mjs";
 import { Front } from "./support/front.mjs";
 import { Proxy } from "./support/proxy.mjs";
-import { Server } from "./support/server.mjs";
+import { own } from "./support/server.mjs";
 import { becomes, until } from "./support/wait.mjs";
 
 /** @typedef {import("./support/browser.mjs").Page} Page */
@@ -18,18 +18,13 @@ const POLICY = "default-src 'self'";
 
 const scene = browser();
 
-/** A server of its own, with its own data. @param {Scene["later"]} later */
-async function serve(later) {
-  const server = await new Server("todo").start();
-  later(() => server.stop());
-  return server;
-}
+/** @param {Scene["later"]} later */
+const serve = (later) => own("todo", later);
 
 /** A server behind a network that can be taken away. @param {Scene["later"]} later */
 async function connect(later) {
   const server = await serve(later);
-  const proxy = await Proxy.open(server);
-  later(() => proxy.close());
+  const proxy = await Proxy.before(server, later);
   return { server, proxy, url: proxy.url };
 }
 
@@ -155,6 +150,8 @@ scene("P18 one click is one mutation and no event, and the server's rows take ov
   assert.deepEqual(await done(page), ["Tea"]);
   assert.equal(await count(page), "0 to do");
   assert.deepEqual([events(page), asked(page)], [[], []]);
+  const join = frames(page).find(({ way, kind }) => way === "sent" && kind === wire.JOIN);
+  assert.equal(join?.body[2].get("user"), "", "the server hears whose rows the page holds");
 });
 
 scene("P20 without a network todos are added, ticked and deleted, survive reloads, and merge afterwards", async ({ page, stranger, later }) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { browser, text, texts, visit } from "./support/browser.mjs";
 import { Proxy } from "./support/proxy.mjs";
-import { Server } from "./support/server.mjs";
+import { own } from "./support/server.mjs";
 import { becomes } from "./support/wait.mjs";
 
 /** @typedef {import("./support/browser.mjs").Page} Page */
@@ -11,11 +11,7 @@ import { becomes } from "./support/wait.mjs";
 const scene = browser();
 
 /** @param {Scene["later"]} later */
-async function serve(later) {
-  const server = await new Server("todo").start();
-  later(() => server.stop());
-  return server;
-}
+const serve = (later) => own("todo", later);
 
 /** @param {Page} page */
 const titles = (page) => texts(page, "#todos .title");
@@ -107,8 +103,7 @@ scene("the filter is an address, and each page keeps its own", async ({ page, st
 
 scene("a network that lets no socket through leaves plain posts and links", async ({ page, later }) => {
   const server = await serve(later);
-  const proxy = await Proxy.open(server);
-  later(() => proxy.close());
+  const proxy = await Proxy.before(server, later);
   proxy.cutSockets();
   // Without the store, it is the plain forms that are left.
   await page.route("**/mizu-local.js", (route) => route.abort());

@@ -6,9 +6,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mizu::live::{Adapter, AdapterError, PubSub, PublishError, Published, Subscriber, Subscription, Topic};
+use mizu::live::{
+    Adapter, AdapterError, Presence, PubSub, PublishError, Published, Shutdown, Subscriber, Subscription, Topic,
+    Watching,
+};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 pub(crate) fn topic(name: &str) -> Topic {
     Topic::new(name).unwrap()
@@ -195,4 +198,41 @@ pub(crate) fn garbage() -> Vec<Vec<u8>> {
 
 pub(crate) fn pubsub(adapter: impl Adapter) -> PubSub {
     PubSub::new(adapter)
+}
+
+/// Who is present is known on all nodes, also after the server between them was gone.
+pub(crate) async fn people_are_seen_across_nodes<A: Adapter>(
+    connect: impl AsyncFn() -> A,
+    stop: impl AsyncFnOnce(),
+    start: impl AsyncFnOnce(),
+) {
+    let node = async || Presence::new(pubsub(connect().await), Shutdown::new());
+    let (near, far, room) = (node().await, node().await, topic("room"));
+    let ann = near.track(&room, "ann", "tab 1".into()).await.unwrap();
+    let changed = Arc::new(Notify::new());
+    let hear = changed.clone();
+    let watching = far.watch(&room, move || hear.notify_one()).await.unwrap();
+    let becomes = async |expected: &[(&str, usize)]| {
+        let seen = |watching: &Watching| -> Vec<(String, usize)> {
+            watching.roll().iter().map(|present| (present.key.to_string(), present.metas.len())).collect()
+        };
+        let expected: Vec<_> = expected.iter().map(|(key, tabs)| ((*key).to_owned(), *tabs)).collect();
+        let arrived = tokio::time::timeout(Duration::from_secs(20), async {
+            while seen(&watching) != expected {
+                changed.notified().await;
+            }
+        });
+        assert!(arrived.await.is_ok(), "{:?} is there, not {expected:?}", seen(&watching));
+    };
+    becomes(&[("ann", 1)]).await;
+    let again = far.track(&room, "ann", "tab 2".into()).await.unwrap();
+    let _bob = near.track(&room, "bob", "".into()).await.unwrap();
+    becomes(&[("ann", 2), ("bob", 1)]).await;
+    drop(again);
+    becomes(&[("ann", 1), ("bob", 1)]).await;
+    stop().await;
+    drop(ann);
+    let _cid = near.track(&room, "cid", "".into()).await.unwrap();
+    start().await;
+    becomes(&[("bob", 1), ("cid", 1)]).await;
 }

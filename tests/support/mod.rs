@@ -5,11 +5,31 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
-use axum::http::Request;
-use mizu::LiveApp;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{Request, StatusCode};
 use mizu::live::{Kind, MemoryClient, Message, Ref, Topic};
+use mizu::{Identity, LiveApp};
 use rmpv::Value;
+
+/// Whoever the header `x-user` names.
+#[derive(Clone, PartialEq)]
+pub(crate) struct User(pub(crate) String);
+
+impl Identity for User {
+    fn key(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        let user = parts.headers.get("x-user").and_then(|user| user.to_str().ok());
+        user.map(|user| Self(user.to_owned())).ok_or(StatusCode::UNAUTHORIZED)
+    }
+}
 
 /// A socket that speaks the page's protocol by hand.
 pub(crate) struct Raw {

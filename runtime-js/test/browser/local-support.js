@@ -25,7 +25,7 @@ const escape = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").rep
 /** The row function. @param {Todo} todo */
 function row({ id, title, done = false }) {
   const mutation = escape(`todo.merge {"id":${JSON.stringify(id)},"done":${!done}}`);
-  return `<li id="todo-${escape(id)}"${done ? " data-done" : ""}><button class="toggle" form="lv" name="lv" value="toggle?id=${encodeURIComponent(id)}" data-lv-mutate="${mutation}">✓</button><a href="${escape(title)}">${escape(title)}</a><button class="delete" form="lv" name="lv" value="delete" data-lv-mutate="todo.delete" data-lv-value-id="${escape(id)}">×</button></li>`;
+  return `<li id="todo-${escape(id)}"${done ? " data-done" : ""}><button class="toggle" form="lv" name="lv" value="toggle?id=${encodeURIComponent(id)}" data-lv-mutate="${mutation}">✓</button><a href="${escape(title)}">${escape(title)}</a><button class="delete" form="lv" name="lv" value="delete" data-lv-mutate="todo.delete" data-lv-value-id="${escape(id)}">×</button><details id="more-${escape(id)}"><summary>More</summary>of it</details><dialog id="dialog-${escape(id)}"><form method="dialog"><input class="note"></form></dialog></li>`;
 }
 
 const templates = [false, true]

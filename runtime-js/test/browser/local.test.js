@@ -139,6 +139,37 @@ test("the server's row takes over in place, whichever comes first, the answer or
   await mirrors(page, host);
 });
 
+/** One's own change was taken for the server's word on what one had opened, and closed it when it was confirmed. */
+test("what is open in a row stays open through one's own change of it, offline and confirmed", async () => {
+  const page = await open();
+  await add(page, "Tea");
+  await mirrors(page, host);
+  await page.click("#todos summary");
+  await page.$eval("#todos dialog", (dialog) => /** @type {HTMLDialogElement} */ (dialog).showModal());
+  await page.fill("#todos dialog .note", "half a thought");
+  const state = () =>
+    page.evaluate(() => {
+      const note = /** @type {HTMLInputElement} */ (document.querySelector("#todos .note"));
+      return [!!document.querySelector("#todos details[open]"), !!document.querySelector("#todos dialog:modal"), note.value, document.activeElement === note];
+    });
+  const kept = [true, true, "half a thought", true];
+  // A modal dialog keeps the mouse out of the page below, but not a script.
+  const toggle = () => page.$eval("#todos .toggle", (button) => /** @type {HTMLElement} */ (button).click());
+  assert.deepEqual(await state(), kept);
+  host.down = true;
+  await toggle();
+  await shows(page, "Tea+*");
+  assert.deepEqual(await state(), kept);
+  host.down = false;
+  await shows(page, "Tea+");
+  await says(page, "#status", "online · all saved");
+  assert.deepEqual(await state(), kept);
+  await toggle();
+  await shows(page, "Tea");
+  await says(page, "#status", "online · all saved");
+  assert.deepEqual(await state(), kept);
+});
+
 test("what the server refuses is taken back, and said", async () => {
   host.write({ id: "00a", title: "Tea", done: false });
   const page = await open();

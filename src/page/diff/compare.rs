@@ -1,7 +1,7 @@
 //! Two renderings of a region, and the steps from the one to the other.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::attributes::{attributes, unescape};
 use super::narrow::narrow;
@@ -21,6 +21,9 @@ pub(crate) struct Difference {
 
 /// Elements that hold what a person does: they are never changed attribute by attribute.
 const HELD: [&str; 5] = ["input", "option", "optgroup", "select", "textarea"];
+
+/// Children without a key are looked for among so many: a long list in which nothing fits must not be searched for each of its members.
+const NEAR: usize = 64;
 
 /// What changed in a region, without what changed in those inside it. Nothing when it is better sent whole: a browser might read it in
 /// another way than this does, or the steps would be more than the HTML.
@@ -139,8 +142,9 @@ impl<'a> Differ<'a> {
             })
     }
 
+    /// Both are the same: all ids in them stay, and so do the regions.
     fn keep(&mut self, old: u32, new: u32) {
-        self.stay(old, new);
+        self.new.collect_ids(self.new_region, new, &mut self.staying);
         let (old, new) = (self.old.node(old).holes.clone(), self.new.node(new).holes.clone());
         self.kept.extend(old.zip(new));
     }
@@ -226,6 +230,7 @@ impl<'a> Differ<'a> {
             self.ops.push(Op::Attributes { anchor, path, tag: tag.into(), values });
         }
         if inner.is_some() {
+            // It holds nothing else.
             self.keep(old, new);
             return Some(());
         }
@@ -291,12 +296,12 @@ impl<'a> Differ<'a> {
             return;
         }
         let mut keyed: HashMap<Key<'_>, Option<usize>> = HashMap::new();
-        let mut same: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut same: HashMap<&str, VecDeque<usize>> = HashMap::new();
         for (at, &node) in old.iter().enumerate() {
             match key(&self.old, self.old_region, node) {
                 // One that stands twice names nobody.
                 Some(key) => _ = keyed.entry(key).and_modify(|twice| *twice = None).or_insert(Some(at)),
-                None => same.entry(self.old.node(node).outer).or_default().push(at),
+                None => same.entry(self.old.node(node).outer).or_default().push_back(at),
             }
         }
         let mut taken = vec![false; old.len()];
@@ -304,9 +309,7 @@ impl<'a> Differ<'a> {
         for (at, &node) in new.iter().enumerate() {
             let found = match key(&self.new, self.new_region, node) {
                 Some(key) => keyed.remove(&key).flatten(),
-                None => {
-                    same.get_mut(self.new.node(node).outer).and_then(|all| (!all.is_empty()).then(|| all.remove(0)))
-                }
+                None => same.get_mut(self.new.node(node).outer).and_then(VecDeque::pop_front),
             };
             if let Some(found) = found.filter(|&found| !taken[found] && self.alike(old[found], node)) {
                 (taken[found], taker[at]) = (true, Some(found));
@@ -316,7 +319,7 @@ impl<'a> Differ<'a> {
         for (at, &node) in new.iter().enumerate() {
             if taker[at].is_none() && key(&self.new, self.new_region, node).is_none() {
                 let free = |&found: &usize| !taken[found] && self.alike(old[found], node);
-                if let Some(found) = (next..old.len()).find(free) {
+                if let Some(found) = (next..old.len()).take(NEAR).find(free) {
                     (taken[found], taker[at], next) = (true, Some(found), found + 1);
                 }
             }

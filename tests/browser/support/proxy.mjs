@@ -31,6 +31,13 @@ export class Proxy {
     return proxy;
   }
 
+  /** Between the browser and a server, for one test. @param {{ port: number }} target @param {import("./browser.mjs").Scene["later"]} later */
+  static async before(target, later) {
+    const proxy = await Proxy.open(target);
+    later(() => proxy.close());
+    return proxy;
+  }
+
   get url() {
     const address = /** @type {import("node:net").AddressInfo} */ (this.#listener.address());
     return `http://127.0.0.1:${address.port}`;

@@ -97,6 +97,17 @@ export class Server {
 }
 
 /**
+ * A server for one test, with data of its own.
+ *
+ * @param {string} name of the example @param {import("./browser.mjs").Scene["later"]} later @param {Record<string, string>} [env]
+ */
+export async function own(name, later, env) {
+  const server = await new Server(name, env).start();
+  later(() => server.stop());
+  return server;
+}
+
+/**
  * A server for all tests of a file.
  *
  * @param {string} name of the example @param {Record<string, string>} [env]
