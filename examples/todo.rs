@@ -47,7 +47,7 @@ async fn create(tx: &mut Tx, todo: Todo) -> sync::Result {
 }
 
 /// Which todos to show: `?show=open`.
-#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Show {
     #[default]
@@ -98,11 +98,16 @@ impl Page for Todos {
                 button { "Add" }
             }
             p id="problem" role="alert" data-lv-sync-problem data-lv-ignore hidden {}
-            (view.region("todos", || html! { @for todo in view.shown() { (item(&todo)) } }).tag("ul").class("todos"))
+            // Everybody who looks at the same rows in the same way shares one rendering of them.
+            (view.shared("todos", (view.todos.snapshot(), view.show), |(todos, show)| html! {
+                @for todo in todos.iter().filter(|todo| show.fits(todo)) { (item(todo)) }
+            }).tag("ul").class("todos"))
             // The same function draws what is added or changed while the server is out of reach.
-            (lv::row_templates("todos", &scope(), item))
+            (view.shared("drawn", (), |()| lv::row_templates("todos", &scope(), item)))
             p class="choices" {
-                (view.region("count", || html! { span data-lv-count="todo" data-lv-count-where=r#"{"done":false}"# { (view.open()) } " to do" }).tag("span"))
+                (view.shared("count", view.todos.snapshot(), |todos| html! {
+                    span data-lv-count="todo" data-lv-count-where=r#"{"done":false}"# { (open(todos)) } " to do"
+                }).tag("span"))
                 (filter(Show::All, "All", "")) (filter(Show::Open, "Open", "?show=open")) (filter(Show::Done, "Done", "?show=done"))
             }
             p id="sync-status" data-lv-sync-status data-lv-ignore {}
@@ -131,7 +136,7 @@ impl Page for Todos {
     }
 
     fn title(&self, view: &View<State>) -> String {
-        format!("Todos ({})", view.open())
+        format!("Todos ({})", open(&view.todos.read()))
     }
 
     fn layout(&self, document: Document) -> Markup {
@@ -139,19 +144,18 @@ impl Page for Todos {
     }
 }
 
-impl State {
-    fn shown(&self) -> impl Iterator<Item = Arc<Todo>> {
-        let show = self.show;
-        self.todos.iter().filter(move |todo| match show {
-            Show::All => true,
-            Show::Open => !todo.done,
-            Show::Done => todo.done,
-        })
+impl Show {
+    fn fits(self, todo: &Todo) -> bool {
+        match self {
+            Self::All => true,
+            Self::Open => !todo.done,
+            Self::Done => todo.done,
+        }
     }
+}
 
-    fn open(&self) -> usize {
-        self.todos.iter().filter(|todo| !todo.done).count()
-    }
+fn open(todos: &[Arc<Todo>]) -> usize {
+    todos.iter().filter(|todo| !todo.done).count()
 }
 
 fn item(todo: &Todo) -> Markup {

@@ -1,12 +1,10 @@
 //! Regions of a page over plain HTTP: for whoever draws a page by itself and wants parts of it anew, say after a pull.
 
-use std::sync::Arc;
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{PreEscaped, html};
 
-use super::rendered::{Extent, Node};
+use super::rendered::{Extent, Node, Part};
 
 /// Names the regions that a GET wants, with commas between them.
 const REGIONS: HeaderName = HeaderName::from_static("mizu-regions");
@@ -23,16 +21,16 @@ pub(crate) fn asked(headers: &HeaderMap) -> Option<Vec<String>> {
 }
 
 /// The regions as they are now, each in a `<template data-lv-region=ID>`: what its element holds, or with `data-lv-outer` the element itself.
-pub(crate) fn answer(page: &Arc<Node>, names: &[String]) -> Response {
+pub(crate) fn answer(page: &Node, names: &[String]) -> Response {
     let found: Result<Vec<_>, _> = names.iter().map(|name| page.find(name).ok_or(name)).collect();
     let (status, body) = match found {
         Ok(found) if (1..=MOST).contains(&found.len()) => {
-            let template = |node: &Arc<Node>| {
+            let template = |part: &Part<'_>| {
                 html! {
-                    template data-lv-region=(node.id) data-lv-outer[node.extent == Extent::Outer] { (PreEscaped(node.html())) }
+                    template data-lv-region=(part.id) data-lv-outer[part.extent == Extent::Outer] { (PreEscaped(part.html())) }
                 }
             };
-            (StatusCode::OK, html! { @for node in found { (template(node)) } })
+            (StatusCode::OK, html! { @for part in &found { (template(part)) } })
         }
         Ok(_) => (StatusCode::BAD_REQUEST, html! { p { "Name 1 to " (MOST) " regions." } }),
         Err(name) => (StatusCode::NOT_FOUND, html! { p { "This page has no region " (name) "." } }),

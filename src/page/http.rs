@@ -34,7 +34,6 @@ use super::runner::Inbound;
 use super::seat::{Base, Panicked, Seat, told};
 use super::token::{Generation, SessionId, Token};
 use super::view::View;
-use super::wire::Seq;
 use crate::edge::Who;
 use crate::live::Verdict;
 
@@ -363,7 +362,8 @@ impl<P: Page> Visit<P> {
 /// The whole document of a session as it was rendered last.
 fn document<P: Page>(seat: &Seat<P>, status: StatusCode) -> Result<Response, Response> {
     let (session, live) = (&seat.session, seat.cx.live());
-    let view = View::new(&session.state, &session.flash, session.who(), Plan::All(None), Seq::default());
+    let plan = Plan::All(None);
+    let view = View::new(&session.state, &session.flash, session.who(), &plan, false);
     let make = || {
         let head = seat.page.head(&view);
         let offline = live.offline(&seat.claim.url);

@@ -1,6 +1,7 @@
 //! Rows of a scope in a page's state, shared between sessions.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -78,6 +79,17 @@ impl<T> Rows<T> {
         self.0.version().rows.clone()
     }
 
+    /// All of them as they are now, to be told from those before: what [`View::shared`](crate::View::shared) is given.
+    ///
+    /// ```
+    /// # use mizu::Rows;
+    /// let rows = Rows::<String>::default();
+    /// assert!(rows.snapshot() == rows.snapshot());
+    /// ```
+    pub fn snapshot(&self) -> Snapshot<T> {
+        Snapshot(self.read())
+    }
+
     /// How many there are.
     ///
     /// ```
@@ -116,6 +128,49 @@ impl<T: Entity> Rows<T> {
         let rows = self.read();
         let at = rows.binary_search_by(|row| row.id().cmp(id)).ok()?;
         Some(rows[at].clone())
+    }
+}
+
+/// The rows of a scope at one time. Two are equal when they are the same version, whatever is in them.
+///
+/// ```
+/// # use mizu::Rows;
+/// let snapshot = Rows::<String>::default().snapshot();
+/// assert_eq!(snapshot.iter().count(), 0);
+/// ```
+pub struct Snapshot<T>(Arc<[Arc<T>]>);
+
+impl<T> std::ops::Deref for Snapshot<T> {
+    type Target = [Arc<T>];
+
+    fn deref(&self) -> &[Arc<T>] {
+        &self.0
+    }
+}
+
+impl<T> PartialEq for Snapshot<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T> Eq for Snapshot<T> {}
+
+impl<T> Hash for Snapshot<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.0.as_ptr() as usize).hash(state);
+    }
+}
+
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Snapshot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({})", self.len())
     }
 }
 

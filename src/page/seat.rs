@@ -17,16 +17,18 @@ use super::definition::Page;
 use super::error::{Error, Result};
 use super::event::Event;
 use super::flash::Flash;
+use super::history::History;
+use super::intern::intern_all;
 use super::mailbox::Mail;
 use super::park::{Claim, Parked};
-use super::patch;
+use super::patch::{self, Regions};
 use super::record::Plan;
 use super::rendered::{FLASH, Node, ROOT};
 use super::session::{Dirty, Session};
 use super::token::{Generation, SessionId, Token};
 use super::view::View;
 use super::watch::Watch;
-use super::wire::{Command, Patch, RegionPatch, Seq};
+use super::wire::{Command, Patch, Seq};
 use crate::live::{Published, Ref};
 use crate::sync::Cursor;
 
@@ -44,6 +46,7 @@ pub(crate) struct Seat<P: Page> {
     title_version: Seq,
     pub(crate) seq: Seq,
     dirty: Dirty,
+    history: History,
 }
 
 /// A callback panicked. The state may be half changed, so the session must end.
@@ -127,6 +130,7 @@ impl<P: Page> Seat<P> {
             title_version: Seq::default(),
             seq: Seq::default(),
             dirty: Dirty::Nothing,
+            history: History::default(),
         };
         seat.render_whole()?;
         Ok(Ok(seat))
@@ -303,7 +307,7 @@ impl<P: Page> Seat<P> {
         let mut regions = Vec::new();
         let mut title = None;
         if dirty != Dirty::Nothing {
-            let (new, new_title) = self.render(&dirty, self.seq.next())?;
+            let (new, new_title) = self.render(&dirty)?;
             regions = patch::between(&self.shown, &new);
             if self.cx.live().is_dev() {
                 self.check(&dirty, &new)?;
@@ -317,7 +321,7 @@ impl<P: Page> Seat<P> {
         Ok(self.number(regions, title))
     }
 
-    fn number(&mut self, regions: Vec<RegionPatch>, title: Option<String>) -> Option<Patch> {
+    fn number(&mut self, regions: Regions, title: Option<String>) -> Option<Patch> {
         let commands = std::mem::take(&mut self.cx.commands);
         if regions.is_empty() && title.is_none() && commands.is_empty() {
             return None;
@@ -326,17 +330,19 @@ impl<P: Page> Seat<P> {
         if title.is_some() {
             self.title_version = self.seq;
         }
+        self.history.record(&regions, self.seq);
         Some(Patch { seq: self.seq, regions, title, commands })
     }
 
-    /// Renders what is dirty; what changed counts as changed by the patch `seq`.
-    fn render(&self, dirty: &Dirty, seq: Seq) -> Result<(Arc<Node>, Box<str>), Panicked> {
+    /// Renders what is dirty.
+    fn render(&self, dirty: &Dirty) -> Result<(Arc<Node>, Box<str>), Panicked> {
         let plan = match dirty {
             Dirty::Some(marks) => Plan::marked(&self.shown, marks),
             _ => Plan::All(Some(&self.shown)),
         };
         let render = || {
-            let view = View::new(&self.session.state, &self.session.flash, self.session.who(), plan, seq);
+            let shares = self.cx.is_armed();
+            let view = View::new(&self.session.state, &self.session.flash, self.session.who(), &plan, shares);
             let node = view.record(|view| self.page.render(view));
             (node, self.page.title(&view).into())
         };
@@ -348,7 +354,7 @@ impl<P: Page> Seat<P> {
 
     /// Renders all of it as a new page: nothing is assumed of what a browser shows.
     pub(crate) fn render_whole(&mut self) -> Result<(), Panicked> {
-        (self.shown, self.title) = self.render(&Dirty::All, self.seq)?;
+        (self.shown, self.title) = self.render(&Dirty::All)?;
         self.dirty = Dirty::Nothing;
         self.cx.commands.clear();
         if self.cx.live().is_dev() {
@@ -364,7 +370,7 @@ impl<P: Page> Seat<P> {
         let page = std::any::type_name::<P>();
         if let Dirty::Some(marks) = dirty {
             let shown = std::mem::replace(&mut self.shown, new.clone());
-            let full = self.render(&Dirty::All, self.seq);
+            let full = self.render(&Dirty::All);
             self.shown = shown;
             for forgotten in patch::between(new, &full?.0) {
                 let id = &forgotten.id;
@@ -395,6 +401,8 @@ impl<P: Page> Seat<P> {
 
     /// What a browser that showed `base` needs to show this page as it is now.
     pub(crate) fn join(&mut self, base: &Base) -> Result<Option<Patch>, Panicked> {
+        // From now on it changes with those of others.
+        self.shown = intern_all(&self.shown);
         let before = self.shown.clone();
         let seen_before = self.seq;
         let fresh = self.refresh()?;
@@ -402,16 +410,16 @@ impl<P: Page> Seat<P> {
         let (regions, title) = match base {
             Base::Seen(seen) if *seen <= seen_before => {
                 let title = self.title_version > *seen;
-                (patch::since(*seen, &self.shown), title.then(|| self.title.to_string()))
+                (self.history.since(*seen, &self.shown), title.then(|| self.title.to_string()))
             }
             // It showed exactly what was rendered last: what has changed since is the patch.
             Base::Token(shown) if before.fingerprint(seed) == *shown => return Ok(fresh),
             Base::Token(shown) => {
-                let regions = shown.changed(&self.shown, seed).into_iter().map(patch::whole).collect::<Vec<_>>();
+                let regions = shown.changed(&self.shown, seed).iter().map(patch::whole).collect::<Vec<_>>();
                 let title = (!regions.is_empty()).then(|| self.title.to_string());
                 (regions, title)
             }
-            Base::Seen(_) | Base::Nothing => (vec![patch::whole(&self.shown)], Some(self.title.to_string())),
+            Base::Seen(_) | Base::Nothing => (vec![patch::whole(&self.shown.part())], Some(self.title.to_string())),
         };
         self.cx.commands = fresh.map(|patch| patch.commands).unwrap_or_default();
         Ok(self.number(regions, title))
@@ -420,7 +428,7 @@ impl<P: Page> Seat<P> {
     /// Regions whole, as a patch of their own. Where the page is in doubt as a whole, it is rendered as a whole.
     pub(crate) fn resync(&mut self, ids: &[String]) -> Result<Option<Patch>, Panicked> {
         if ids.iter().any(|id| id == ROOT) {
-            (self.shown, self.title) = self.render(&Dirty::All, self.seq.next())?;
+            (self.shown, self.title) = self.render(&Dirty::All)?;
             self.dirty = Dirty::Nothing;
         }
         let regions = patch::resync(ids, &self.shown);

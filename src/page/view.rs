@@ -1,6 +1,7 @@
 //! What `render` is given: the state, and a way to name the parts of the page that change on their own.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,9 +9,9 @@ use std::sync::Arc;
 use maud::{Markup, PreEscaped, Render};
 
 use super::flash::Flash;
+use super::once::once;
 use super::record::{Plan, Recorder};
-use super::rendered::{Extent, FLASH, Node, ROOT};
-use super::wire::Seq;
+use super::rendered::{FLASH, Node, ROOT};
 use crate::edge::{Identity, UserError, Who};
 
 /// The state of a session as [`Page::render`](crate::Page::render) sees it. Derefs to the state.
@@ -53,8 +54,9 @@ impl<S> Deref for View<'_, S> {
 }
 
 impl<'a, S> View<'a, S> {
-    pub(crate) fn new(state: &'a S, flash: &'a Flash, who: &'a Who, plan: Plan<'a>, seq: Seq) -> Self {
-        Self { state, flash, who, recorder: Recorder::new(plan, seq) }
+    /// With `shares`, what other sessions show as well is kept once.
+    pub(crate) fn new(state: &'a S, flash: &'a Flash, who: &'a Who, plan: &'a Plan<'a>, shares: bool) -> Self {
+        Self { state, flash, who, recorder: Recorder::new(plan, shares) }
     }
 
     /// A part of the page that is rendered, compared and sent on its own: an element of this id.
@@ -62,7 +64,48 @@ impl<'a, S> View<'a, S> {
     /// The closure runs for the first rendering and when the region, one around it or one inside it was marked.
     /// The element is a `div` unless [`Region::tag`] says otherwise.
     pub fn region<'v, F: Fn() -> Markup>(&'v self, id: impl Into<Cow<'v, str>>, body: F) -> Region<'v, F> {
-        Region { recorder: &self.recorder, id: id.into(), element: Element::new("div"), dependency: None, body }
+        Region::new(&self.recorder, id, body)
+    }
+
+    /// A region that looks the same to everybody who shows the same value: rendered once for all sessions of this server, and
+    /// compared once for all that go from the same to the same.
+    ///
+    /// The closure gets the value and nothing else. It must capture nothing, which is checked when the page is compiled, so that no page of one
+    /// person gets into that of another. A value that is not equal to the one before renders the region anew; no mark is needed. Rows of a scope are told
+    /// apart by their version: [`Rows::snapshot`](crate::Rows::snapshot).
+    ///
+    /// ```
+    /// use mizu::prelude::*;
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct State { score: (u32, u32), nickname: String }
+    ///
+    /// fn render(view: &View<State>) -> Markup {
+    ///     html! {
+    ///         p { "Hello " (view.nickname) }
+    ///         (view.shared("score", view.score, |(home, away)| html! { (home) " : " (away) }).tag("output"))
+    ///     }
+    /// }
+    /// # let state = State { score: (1, 2), nickname: "A".into() };
+    /// # assert_eq!(mizu::testing::render_once(&state, render), r#"<p>Hello A</p><output id="score">1 : 2</output>"#);
+    /// ```
+    ///
+    /// A closure that knows more than the value does not compile:
+    ///
+    /// ```compile_fail
+    /// # use mizu::prelude::*;
+    /// fn render(view: &View<String>) -> Markup {
+    ///     let name: String = view.to_string();
+    ///     html! { (view.shared("name", 1, move |_| html! { (name) })) }
+    /// }
+    /// # mizu::testing::render_once(&String::new(), render);
+    /// ```
+    pub fn shared<'v, V, R>(&'v self, id: impl Into<Cow<'v, str>>, value: V, render: R) -> Region<'v, Shared<V, R>>
+    where
+        V: Hash + Eq + Send + Sync + 'static,
+        R: Fn(&V) -> Markup + 'static,
+    {
+        Region::new(&self.recorder, id, Shared { value: Cell::new(Some(value)), render })
     }
 
     /// A list of keyed rows, each a region of its own: marking one renders that one without visiting the others.
@@ -75,13 +118,13 @@ impl<'a, S> View<'a, S> {
         items: &'v [T],
         key: K,
         row: R,
-    ) -> Each<'v, T, K, R>
+    ) -> Region<'v, Each<'v, T, K, R>>
     where
         I: Into<Box<str>>,
         K: Fn(&T) -> I,
         R: Fn(&T) -> Markup,
     {
-        Each { recorder: &self.recorder, id: id.into(), element: Element::new("div"), items, key, row }
+        Region::new(&self.recorder, id, Each { items, key, row })
     }
 
     /// The place where flash messages show. Without it they show at the top of the page.
@@ -118,7 +161,7 @@ impl<'a, S> View<'a, S> {
     /// Runs a page's render function and keeps what it gave as a tree.
     pub(crate) fn record(&self, render: impl FnOnce(&Self) -> Markup) -> Arc<Node> {
         let recorder = &self.recorder;
-        recorder.region(ROOT, Extent::Inner, None, || {
+        recorder.region(ROOT, None, || {
             let page = render(self);
             if recorder.flash_placed.get() {
                 return page;
@@ -160,17 +203,35 @@ impl<'v> Element<'v> {
     }
 }
 
-/// A region about to be spliced into markup; see [`View::region`].
+/// A part of a page about to be spliced into markup; see [`View::region`], [`View::each`] and [`View::shared`].
 #[must_use = "a region shows only where it is spliced: (view.region(..))"]
-pub struct Region<'v, F> {
+pub struct Region<'v, B> {
     recorder: &'v Recorder<'v>,
     id: Cow<'v, str>,
     element: Element<'v>,
     dependency: Option<u64>,
-    body: F,
+    body: B,
 }
 
-impl<'v, F> Region<'v, F> {
+/// What a list shows; see [`View::each`].
+pub struct Each<'v, T, K, R> {
+    items: &'v [T],
+    key: K,
+    row: R,
+}
+
+/// What a region shows that is the same for many; see [`View::shared`].
+pub struct Shared<V, R> {
+    /// Taken when it is spliced.
+    value: Cell<Option<V>>,
+    render: R,
+}
+
+impl<'v, B> Region<'v, B> {
+    fn new(recorder: &'v Recorder<'v>, id: impl Into<Cow<'v, str>>, body: B) -> Self {
+        Self { recorder, id: id.into(), element: Element::new("div"), dependency: None, body }
+    }
+
     /// The element's tag, `div` by default.
     ///
     /// ```
@@ -197,6 +258,12 @@ impl<'v, F> Region<'v, F> {
         self
     }
 
+    fn splice(&self, node: Arc<Node>, out: &mut String) {
+        self.element.wrap(&self.id, out, |out| self.recorder.place(node, out));
+    }
+}
+
+impl<F: Fn() -> Markup> Region<'_, F> {
     /// Marks the region whenever the hash of `dependency` is another than at the last rendering, so that no handler has to.
     ///
     /// ```
@@ -217,51 +284,32 @@ impl<'v, F> Region<'v, F> {
 
 impl<F: Fn() -> Markup> Render for Region<'_, F> {
     fn render_to(&self, out: &mut String) {
-        let node = self.recorder.region(&self.id, Extent::Inner, self.dependency, || (self.body)());
-        self.element.wrap(&self.id, out, |out| self.recorder.place(node, out));
+        self.splice(self.recorder.region(&self.id, self.dependency, || (self.body)()), out);
     }
 }
 
-/// A keyed list about to be spliced into markup; see [`View::each`].
-#[must_use = "a list shows only where it is spliced: (view.each(..))"]
-pub struct Each<'v, T, K, R> {
-    recorder: &'v Recorder<'v>,
-    id: Cow<'v, str>,
-    element: Element<'v>,
-    items: &'v [T],
-    key: K,
-    row: R,
-}
-
-impl<'v, T, K, R> Each<'v, T, K, R> {
-    /// The tag of the element around the rows, `div` by default.
-    pub fn tag(mut self, tag: &'v str) -> Self {
-        self.element.tag = tag;
-        self
-    }
-
-    /// The classes of the element around the rows.
-    pub fn class(self, class: impl Into<Cow<'v, str>>) -> Self {
-        self.attribute("class", class)
-    }
-
-    /// One more attribute of the element around the rows.
-    pub fn attribute(mut self, name: &'v str, value: impl Into<Cow<'v, str>>) -> Self {
-        self.element.attributes.push((name, value.into()));
-        self
-    }
-}
-
-impl<T, I, K, R> Render for Each<'_, T, K, R>
+impl<T, I, K, R> Render for Region<'_, Each<'_, T, K, R>>
 where
     I: Into<Box<str>>,
     K: Fn(&T) -> I,
     R: Fn(&T) -> Markup,
 {
     fn render_to(&self, out: &mut String) {
-        let key = |item: &T| (self.key)(item).into();
-        let node = self.recorder.rows(&self.id, self.items, &key, &self.row);
-        self.element.wrap(&self.id, out, |out| self.recorder.place(node, out));
+        let Each { items, key, row } = &self.body;
+        self.splice(self.recorder.rows(&self.id, items, &|item| key(item).into(), row), out);
+    }
+}
+
+impl<V, R> Render for Region<'_, Shared<V, R>>
+where
+    V: Hash + Eq + Send + Sync + 'static,
+    R: Fn(&V) -> Markup + 'static,
+{
+    fn render_to(&self, out: &mut String) {
+        // Spliced twice, it would be two regions of one id.
+        let Some(value) = self.body.value.take() else { return };
+        let node = self.recorder.given(&self.id, || once(&self.id, value, &self.body.render));
+        self.splice(node, out);
     }
 }
 
@@ -273,8 +321,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::page::history::History;
     use crate::page::patch;
     use crate::page::record::PLACEHOLDER;
+    use crate::page::wire::Seq;
 
     /// A state, and which closures ran.
     #[derive(Default)]
@@ -309,29 +359,34 @@ mod tests {
         }
     }
 
-    fn record(state: &Probe, plan: Plan<'_>, seq: Seq) -> Arc<Node> {
+    fn record(state: &Probe, plan: &Plan<'_>) -> Arc<Node> {
         state.ran.borrow_mut().clear();
         let (flash, who) = (Flash::default(), Who::anybody());
-        View::new(state, &flash, &who, plan, seq).without_flash().record(page)
+        View::new(state, &flash, &who, plan, true).without_flash().record(page)
     }
 
     fn check(marks: &[&str], change: impl FnOnce(&mut Probe), ran: &[&str], patched: &[&str]) {
         let mut state = Probe { rows: vec![(1, 10), (2, 20), (3, 30)], ..Probe::default() };
-        let old = record(&state, Plan::All(None), Seq::default());
+        let old = record(&state, &Plan::All(None));
         change(&mut state);
         let marks: Vec<Box<str>> = marks.iter().map(|&mark| mark.into()).collect();
-        let new = record(&state, Plan::marked(&old, &marks), Seq::default().next());
+        let new = record(&state, &Plan::marked(&old, &marks));
         assert_eq!(*state.ran.borrow(), ran, "what ran for {marks:?}");
         let patches = patch::between(&old, &new);
         let ids: Vec<_> = patches.iter().map(|region| &*region.id).collect();
         assert_eq!(ids, patched, "what is sent for {marks:?}");
-        let fresh = record(&state, Plan::All(None), Seq::default());
+        let fresh = record(&state, &Plan::All(None));
         if !patched.is_empty() {
             assert_eq!(new.html(), fresh.html());
         }
         // A browser that has seen the first rendering needs the same regions, or those that hold them.
-        let since: Vec<_> = patch::since(Seq::default(), &new).into_iter().map(|region| region.id).collect();
-        assert!(ids.is_empty() == since.is_empty() && since.iter().all(|id| ids.contains(&&**id)), "{since:?}");
+        let mut history = History::default();
+        history.record(&patches, Seq::default().next());
+        let since = history.since(Seq::default(), &new);
+        assert!(
+            ids.is_empty() == since.is_empty() && since.iter().all(|region| ids.contains(&&*region.id)),
+            "{since:?}"
+        );
     }
 
     #[test]
@@ -361,7 +416,7 @@ mod tests {
         let evil = |view: &View<String>| html! { (view.region("a", || html! { "x" })) p { (view.as_str()) } };
         let (flash, who) = (Flash::default(), Who::anybody());
         // Even with the right placeholder, which nobody outside knows, nothing worse than a repeated region comes of it.
-        let view = View::new(&state, &flash, &who, Plan::All(None), Seq::default()).without_flash();
+        let view = View::new(&state, &flash, &who, &Plan::All(None), false).without_flash();
         assert!(view.record(evil).html().starts_with(r#"<div id="a">x</div>"#));
     }
 
@@ -388,11 +443,11 @@ mod tests {
                 rows.into_iter().filter(|row| seen.insert(row.0)).collect::<Vec<_>>()
             };
             let mut state = Probe { rows: unique(before), ..Probe::default() };
-            let old = record(&state, Plan::All(None), Seq::default());
+            let old = record(&state, &Plan::All(None));
             (state.a, state.b, state.rows) = (a, b, unique(after));
-            let new = record(&state, Plan::All(Some(&old)), Seq::default().next());
-            prop_assert_eq!(new.html(), record(&state, Plan::All(None), Seq::default()).html());
-            prop_assert_eq!(patch::between(&old, &new).is_empty(), patch::since(Seq::default(), &new).is_empty());
+            let new = record(&state, &Plan::All(Some(&old)));
+            prop_assert_eq!(new.html(), record(&state, &Plan::All(None)).html());
+            prop_assert_eq!(patch::between(&old, &new).is_empty(), old.html() == new.html());
             let fingerprint = old.fingerprint(7);
             prop_assert_eq!(fingerprint.changed(&new, 7).is_empty(), old.html() == new.html());
         }

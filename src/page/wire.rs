@@ -176,7 +176,7 @@ impl Serialize for RegionPatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Patch {
     pub(crate) seq: Seq,
-    pub(crate) regions: Vec<RegionPatch>,
+    pub(crate) regions: Vec<Arc<RegionPatch>>,
     pub(crate) title: Option<String>,
     pub(crate) commands: Vec<Command>,
 }
@@ -285,7 +285,7 @@ mod tests {
     fn nothing_is_sent_that_says_nothing() {
         let click = Patch {
             seq: Seq(7),
-            regions: vec![RegionPatch { id: "stats".into(), change: Change::Inner("Count: 1".into()) }],
+            regions: vec![Arc::new(RegionPatch { id: "stats".into(), change: Change::Inner("Count: 1".into()) })],
             title: None,
             commands: Vec::new(),
         };
@@ -301,7 +301,10 @@ mod tests {
     fn bodies_are_the_golden_ones() {
         let region = |id: &str, outer, html: &str| {
             let html = html.to_owned();
-            RegionPatch { id: id.into(), change: if outer { Change::Outer(html) } else { Change::Inner(html) } }
+            Arc::new(RegionPatch {
+                id: id.into(),
+                change: if outer { Change::Outer(html) } else { Change::Inner(html) },
+            })
         };
         let patch = |seq, regions, title: Option<&str>, commands| Patch {
             seq: Seq(seq),
@@ -340,7 +343,7 @@ mod tests {
             },
         ];
         let change = Change::Ops(ops.into());
-        let steps = patch(2, vec![RegionPatch { id: "rows".into(), change }], None, vec![]);
+        let steps = patch(2, vec![Arc::new(RegionPatch { id: "rows".into(), change })], None, vec![]);
         let joined = Joined { topic: "1", session: "AQ", seq: Seq(3), heartbeat: 25_000, dev: false, fresh: true };
         let bodies = [
             ("patch: one region", golden(&text)),

@@ -260,6 +260,11 @@ impl<P: Page> Ctx<P> {
         !self.subscriptions.is_empty() || !self.watches.is_empty() || self.people.is_some()
     }
 
+    /// Whether a browser holds the session.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.armed
+    }
+
     pub(crate) fn watches(&self) -> &[Watch] {
         &self.watches
     }

@@ -1,14 +1,13 @@
 //! Two renderings of a region, and the steps from the one to the other.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::attributes::{attributes, unescape};
 use super::narrow::narrow;
 use super::script::script;
 use super::tree::{Kind, Tree};
 use crate::page::ops::{Anchor, Op};
-use crate::page::rendered::{Extent, Node as Region};
+use crate::page::rendered::{Extent, Part};
 
 /// What leads from one rendering of a region to the next.
 #[derive(Debug, Default)]
@@ -27,11 +26,10 @@ const NEAR: usize = 64;
 
 /// What changed in a region, without what changed in those inside it. Nothing when it is better sent whole: a browser might read it in
 /// another way than this does, or the steps would be more than the HTML.
-pub(crate) fn diff(old: &Region, new: &Region) -> Option<Difference> {
+pub(crate) fn diff(old: &Part<'_>, new: &Part<'_>) -> Option<Difference> {
     let limit = new.len();
-    let same = || {
-        old.children.len() == new.children.len() && old.children.iter().zip(&new.children).all(|(a, b)| a.id == b.id)
-    };
+    let same =
+        || old.children.len() == new.children.len() && old.children.iter().zip(new.children).all(|(a, b)| a.id == b.id);
     if same()
         && let Some(narrow) = narrow(old, new)
     {
@@ -41,11 +39,10 @@ pub(crate) fn diff(old: &Region, new: &Region) -> Option<Difference> {
         let kept = (0..old.children.len() as u32).map(|at| (at, at)).collect();
         return differ.finish(limit).map(|difference| Difference { kept, ..difference });
     }
-    let (old_holes, new_holes) = (holes(old), holes(new));
-    let (old_tree, new_tree) = (Tree::parse(&old.html, &old_holes)?, Tree::parse(&new.html, &new_holes)?);
+    let (old_tree, new_tree) = (Tree::parse(old.html, &old.holes)?, Tree::parse(new.html, &new.holes)?);
     let mut differ = Differ::new(old, new, old_tree, new_tree)?;
     let place = Place { anchor: Anchor::Region, path: Vec::new() };
-    let (old_roots, new_roots) = (differ.old.roots.clone(), differ.new.roots.clone());
+    let (old_roots, new_roots): (Vec<_>, Vec<_>) = (differ.old.roots().collect(), differ.new.roots().collect());
     match new.extent {
         Extent::Inner => differ.children(&old_roots, &new_roots, &place)?,
         Extent::Outer => match (&*old_roots, &*new_roots) {
@@ -54,16 +51,6 @@ pub(crate) fn diff(old: &Region, new: &Region) -> Option<Difference> {
         },
     }
     differ.finish(limit)
-}
-
-/// Where each region inside stands; those of a list all stand at the end of nothing.
-fn holes(region: &Region) -> Cow<'_, [u32]> {
-    if region.holes.len() == region.children.len() {
-        return Cow::Borrowed(&region.holes);
-    }
-    let mut holes = region.holes.to_vec();
-    holes.resize(region.children.len(), region.html.len() as u32);
-    Cow::Owned(holes)
 }
 
 /// Where a node is.
@@ -82,8 +69,8 @@ impl Place {
 }
 
 struct Differ<'a> {
-    old_region: &'a Region,
-    new_region: &'a Region,
+    old_part: &'a Part<'a>,
+    new_part: &'a Part<'a>,
     old: Tree<'a>,
     new: Tree<'a>,
     ops: Vec<Op>,
@@ -105,12 +92,12 @@ enum Key<'a> {
 
 impl<'a> Differ<'a> {
     /// Nothing where an id stands twice: it names nobody.
-    fn new(old_region: &'a Region, new_region: &'a Region, old: Tree<'a>, new: Tree<'a>) -> Option<Self> {
-        let (old_ids, new_ids) = (old.ids(old_region)?, new.ids(new_region)?);
+    fn new(old_part: &'a Part<'a>, new_part: &'a Part<'a>, old: Tree<'a>, new: Tree<'a>) -> Option<Self> {
+        let (old_ids, new_ids) = (old.ids()?, new.ids()?);
         let common: HashSet<&str> = old_ids.intersection(&new_ids).copied().collect();
-        let (old_first, new_first) = (old.first_ids(old_region, &common), new.first_ids(new_region, &common));
+        let (old_first, new_first) = (old.first_ids(&common), new.first_ids(&common));
         let (ops, kept, common, staying) = (Vec::new(), Vec::new(), common.len(), HashSet::new());
-        Some(Self { old_region, new_region, old, new, ops, kept, old_first, new_first, common, staying })
+        Some(Self { old_part, new_part, old, new, ops, kept, old_first, new_first, common, staying })
     }
 
     /// What was found, if it is less than the HTML and leaves every element that has an id in place: one that moves to another parent is for the browser to find.
@@ -123,8 +110,8 @@ impl<'a> Differ<'a> {
     /// The elements with these ids, there and in what they hold, stay.
     fn stay(&mut self, old: u32, new: u32) {
         let (mut old_ids, mut new_ids) = (HashSet::new(), HashSet::new());
-        self.old.collect_ids(self.old_region, old, &mut old_ids);
-        self.new.collect_ids(self.new_region, new, &mut new_ids);
+        self.old.collect_ids(old, &mut old_ids);
+        self.new.collect_ids(new, &mut new_ids);
         self.staying.extend(old_ids.intersection(&new_ids));
     }
 
@@ -137,14 +124,14 @@ impl<'a> Differ<'a> {
             && one.holes.len() == other.holes.len()
             && holes.into_iter().all(|(a, b)| {
                 let offset = |tree: &Tree<'_>, hole: u32, start: u32| tree.holes[hole as usize] - start;
-                self.old_region.children[a as usize].id == self.new_region.children[b as usize].id
+                self.old_part.children[a as usize].id == self.new_part.children[b as usize].id
                     && offset(&self.old, a, one.start) == offset(&self.new, b, other.start)
             })
     }
 
     /// Both are the same: all ids in them stay, and so do the regions.
     fn keep(&mut self, old: u32, new: u32) {
-        self.new.collect_ids(self.new_region, new, &mut self.staying);
+        self.new.collect_ids(new, &mut self.staying);
         let (old, new) = (self.old.node(old).holes.clone(), self.new.node(new).holes.clone());
         self.kept.extend(old.zip(new));
     }
@@ -154,7 +141,7 @@ impl<'a> Differ<'a> {
         let (one, other) = (self.old.node(old), self.new.node(new));
         match (one.kind, other.kind) {
             (Kind::Element { tag, key, .. }, Kind::Element { tag: other_tag, key: other_key, .. }) => {
-                let around = key.is_some() || self.old_first[old as usize] == self.new_first[new as usize];
+                let around = key.is_some() || self.old_first.get(old as usize) == self.new_first.get(new as usize);
                 tag == other_tag && key == other_key && around
             }
             (Kind::Text, Kind::Text) => {
@@ -162,7 +149,7 @@ impl<'a> Differ<'a> {
             }
             (Kind::Comment, Kind::Comment) => one.outer == other.outer,
             (Kind::Hole(a), Kind::Hole(b)) => {
-                self.old_region.children[a as usize].id == self.new_region.children[b as usize].id
+                self.old_part.children[a as usize].id == self.new_part.children[b as usize].id
             }
             _ => false,
         }
@@ -218,7 +205,8 @@ impl<'a> Differ<'a> {
             || (changed && (matches!(tag, "details" | "dialog") || has(new_open, "popover")));
         let values = if changed { changed_values(open, new_open) } else { Some(Vec::new()) };
         // A region inside takes all of its element; when it comes or goes there, the browser has to look for itself.
-        let (inner, new_inner) = (self.inner_region(old, true), self.inner_region(new, false));
+        let inner = inner_region(&self.old, self.old_part, old);
+        let new_inner = inner_region(&self.new, self.new_part, new);
         let Some(values) = values.filter(|_| !held && inner == new_inner) else {
             let html = self.html(new);
             self.stay(old, new);
@@ -234,20 +222,9 @@ impl<'a> Differ<'a> {
             self.keep(old, new);
             return Some(());
         }
-        let (children, new_children) = (self.old.node(old).children.clone(), self.new.node(new).children.clone());
+        let (children, new_children): (Vec<_>, Vec<_>) =
+            (self.old.children(old).collect(), self.new.children(new).collect());
         self.children(&children, &new_children, place)
-    }
-
-    /// The region that is what an element holds.
-    fn inner_region(&self, at: u32, old: bool) -> Option<&'a str> {
-        let (tree, region) = if old { (&self.old, self.old_region) } else { (&self.new, self.new_region) };
-        tree.node(at).children.iter().find_map(|&child| match tree.node(child).kind {
-            Kind::Hole(hole) => {
-                let region = &region.children[hole as usize];
-                (region.extent == Extent::Inner).then_some(&*region.id)
-            }
-            _ => None,
-        })
     }
 
     fn children(&mut self, old: &[u32], new: &[u32], place: &Place) -> Option<()> {
@@ -273,13 +250,10 @@ impl<'a> Differ<'a> {
         let steps = script(old.len(), &from, |at, out| self.write(new[at], out));
         if let Some(steps) = steps {
             // A region inside an element that is not it alone: how many children it is, nobody here knows.
-            let loose = |tree: &Tree<'_>, region: &Region, nodes: &[u32]| {
-                nodes.iter().any(|&node| match tree.node(node).kind {
-                    Kind::Hole(hole) => region.children[hole as usize].extent == Extent::Inner,
-                    _ => false,
-                })
+            let loose = |tree: &Tree<'_>, nodes: &[u32]| {
+                nodes.iter().any(|&node| matches!(tree.node(node).kind, Kind::Hole(_)))
             };
-            if loose(&self.old, self.old_region, old) || loose(&self.new, self.new_region, new) {
+            if loose(&self.old, old) || loose(&self.new, new) {
                 return None;
             }
             let (anchor, path, count) = (place.anchor.clone(), place.path.clone(), old.len() as u32);
@@ -290,26 +264,37 @@ impl<'a> Differ<'a> {
 
     /// Finds for each of some new children the old one that it was: by key, else the same, else the next of its kind.
     fn matched(&self, old: &[u32], new: &[u32], offset: usize, from: &mut [Option<u32>]) {
-        let level = old.len() == new.len() && old.iter().zip(new).all(|(a, b)| self.alike(*a, *b));
-        if level && !self.has_shifted(old, new) {
-            (0..new.len()).for_each(|at| from[offset + at] = Some((offset + at) as u32));
-            return;
-        }
         let mut keyed: HashMap<Key<'_>, Option<usize>> = HashMap::new();
-        let mut same: HashMap<&str, VecDeque<usize>> = HashMap::new();
-        for (at, &node) in old.iter().enumerate() {
-            match key(&self.old, self.old_region, node) {
+        // Of those that are the same, the first one, and of each the next.
+        let (mut same, mut next_same): (HashMap<&str, usize>, Vec<Option<usize>>) =
+            (HashMap::new(), vec![None; old.len()]);
+        for (at, &node) in old.iter().enumerate().rev() {
+            match key(&self.old, self.old_part, node) {
                 // One that stands twice names nobody.
                 Some(key) => _ = keyed.entry(key).and_modify(|twice| *twice = None).or_insert(Some(at)),
-                None => same.entry(self.old.node(node).outer).or_default().push_back(at),
+                None => next_same[at] = same.insert(self.old.node(node).outer, at),
             }
+        }
+        let level = old.len() == new.len() && old.iter().zip(new).all(|(a, b)| self.alike(*a, *b));
+        // Most of these stand elsewhere than they did, as when one was put in front of them and the last was dropped.
+        let moved = || 2 * new.iter().filter(|&&node| same.contains_key(self.new.node(node).outer)).count() > new.len();
+        if level && (old.len() < 3 || !moved()) {
+            (0..new.len()).for_each(|at| from[offset + at] = Some((offset + at) as u32));
+            return;
         }
         let mut taken = vec![false; old.len()];
         let mut taker: Vec<Option<usize>> = vec![None; new.len()];
         for (at, &node) in new.iter().enumerate() {
-            let found = match key(&self.new, self.new_region, node) {
+            let found = match key(&self.new, self.new_part, node) {
                 Some(key) => keyed.remove(&key).flatten(),
-                None => same.get_mut(self.new.node(node).outer).and_then(VecDeque::pop_front),
+                None => {
+                    let outer = self.new.node(node).outer;
+                    let found = same.remove(outer);
+                    if let Some(next) = found.and_then(|found| next_same[found]) {
+                        same.insert(outer, next);
+                    }
+                    found
+                }
             };
             if let Some(found) = found.filter(|&found| !taken[found] && self.alike(old[found], node)) {
                 (taken[found], taker[at]) = (true, Some(found));
@@ -317,7 +302,7 @@ impl<'a> Differ<'a> {
         }
         let mut next = 0;
         for (at, &node) in new.iter().enumerate() {
-            if taker[at].is_none() && key(&self.new, self.new_region, node).is_none() {
+            if taker[at].is_none() && key(&self.new, self.new_part, node).is_none() {
                 let free = |&found: &usize| !taken[found] && self.alike(old[found], node);
                 if let Some(found) = (next..old.len()).take(NEAR).find(free) {
                     (taken[found], taker[at], next) = (true, Some(found), found + 1);
@@ -329,15 +314,6 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// Whether most of these stand elsewhere than they did, as when one was put in front of them and the last was dropped.
-    fn has_shifted(&self, old: &[u32], new: &[u32]) -> bool {
-        if old.len() < 3 {
-            return false;
-        }
-        let before: HashSet<&str> = old.iter().map(|&node| self.old.node(node).outer).collect();
-        2 * new.iter().filter(|&&node| before.contains(self.new.node(node).outer)).count() > new.len()
-    }
-
     fn html(&self, new: u32) -> String {
         let mut out = String::new();
         self.write(new, &mut out);
@@ -345,16 +321,24 @@ impl<'a> Differ<'a> {
     }
 
     fn write(&self, new: u32, out: &mut String) {
-        self.new.write(new, &mut |hole, out| self.new_region.children[hole as usize].write(out), out);
+        self.new.write(new, &mut |hole, out| self.new_part.children[hole as usize].write(out), out);
     }
 }
 
-fn key<'a>(tree: &Tree<'a>, region: &'a Region, node: u32) -> Option<Key<'a>> {
+fn key<'a>(tree: &Tree<'a>, part: &'a Part<'a>, node: u32) -> Option<Key<'a>> {
     match tree.node(node).kind {
         Kind::Element { tag, key, .. } => key.map(|key| Key::Element(tag, key)),
-        Kind::Hole(hole) => Some(Key::Region(&region.children[hole as usize].id)),
+        Kind::Hole(hole) => Some(Key::Region(&part.children[hole as usize].id)),
         Kind::Text | Kind::Comment => None,
     }
+}
+
+/// The region that is what an element holds.
+fn inner_region<'a>(tree: &Tree<'a>, part: &'a Part<'a>, at: u32) -> Option<&'a str> {
+    tree.children(at).find_map(|child| match tree.node(child).kind {
+        Kind::Hole(hole) => Some(&*part.children[hole as usize].id),
+        _ => None,
+    })
 }
 
 fn has(open: &str, name: &str) -> bool {

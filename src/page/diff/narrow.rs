@@ -2,7 +2,7 @@
 
 use super::attributes::attribute;
 use super::tree::{Tree, open_tag};
-use crate::page::rendered::Node as Region;
+use crate::page::rendered::Part;
 
 /// Elements around the change that are tried, from the inside.
 const TRIES: usize = 8;
@@ -18,8 +18,8 @@ pub(super) struct Narrow<'a> {
 }
 
 /// The innermost element with an id around all that differs. Nothing where there is none near, or where a region is inside it.
-pub(super) fn narrow<'a>(old: &'a Region, new: &'a Region) -> Option<Narrow<'a>> {
-    let (one, other) = (&*old.html, &*new.html);
+pub(super) fn narrow<'a>(old: &'a Part<'a>, new: &'a Part<'a>) -> Option<Narrow<'a>> {
+    let (one, other) = (old.html, new.html);
     if one.len().min(other.len()) < SHORT {
         return None;
     }
@@ -43,7 +43,7 @@ pub(super) fn narrow<'a>(old: &'a Region, new: &'a Region) -> Option<Narrow<'a>>
                 let (hole, new_hole) = (hole as usize, new_hole as usize);
                 (hole == new_hole && hole < tag_at) || (hole > a.end && one.len() - hole == other.len() - new_hole)
             };
-            if old.holes.len() != old.children.len() || !old.holes.iter().zip(&new.holes).all(unmoved) {
+            if !old.holes.iter().zip(&*new.holes).all(unmoved) {
                 return None;
             }
             return Some(Narrow { old: a.tree, new: b.tree, id });

@@ -1,92 +1,99 @@
 //! Differences that were found before: many sessions take the same step at the same time.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use parking_lot::Mutex;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::compare::diff;
-use crate::page::ops::Op;
-use crate::page::rendered::{Extent, Node as Region};
+use crate::page::rendered::Node;
+use crate::page::wire::RegionPatch;
 
-/// Regions that are looked up, in bytes: finding the difference of shorter ones is quicker, and longer ones take longer to recognise.
-const SIZES: std::ops::Range<usize> = 512..32 * 1024;
 /// Places to look in, each behind a lock of its own.
 const SHELVES: usize = 16;
 /// Differences that each remembers; the oldest goes first.
 const KEPT: usize = 8;
 
-/// The steps from one rendering of a region to the next, shared by all who take them, and the regions inside it that are still there.
-#[derive(Debug, Default)]
-pub(crate) struct Steps {
-    pub(crate) ops: Arc<[Op]>,
-    pub(crate) kept: Vec<(u32, u32)>,
-}
-
+/// What leads from one rendering to another, both of them known by where they are: sessions share what they show.
 struct Known {
-    old: Box<str>,
-    new: Box<str>,
-    extent: Extent,
-    /// Nothing where the region is better sent whole.
-    ops: Option<Arc<[Op]>>,
+    /// Weak, and so never another rendering in the same place.
+    old: Weak<Node>,
+    new: Weak<Node>,
+    /// Found by the first who asks, while others wait.
+    regions: OnceLock<Arc<[Arc<RegionPatch>]>>,
 }
 
 /// Guards what was found; held to look, or to put something in.
 static SHELF: LazyLock<[Mutex<Vec<Arc<Known>>>; SHELVES]> = LazyLock::new(Default::default);
 
-/// As [`diff`], remembered.
-pub(crate) fn steps(old: &Region, new: &Region) -> Option<Steps> {
-    let fits = SIZES.contains(&new.html.len()) && SIZES.contains(&old.html.len());
-    // What is inserted may hold regions, whose HTML is not compared here.
-    if !fits || !old.children.is_empty() || !new.children.is_empty() {
-        return diff(old, new).map(|found| Steps { ops: found.ops.into(), kept: found.kept });
-    }
-    let hash = xxh3_64_with_seed(new.html.as_bytes(), xxh3_64_with_seed(old.html.as_bytes(), 0));
-    let shelf = &SHELF[hash as usize % SHELVES];
-    // A hash alone could show a stranger's page.
-    let same = |known: &&Arc<Known>| known.new == new.html && known.old == old.html && known.extent == new.extent;
-    let known = shelf.lock().iter().find(same).cloned();
-    let known = known.unwrap_or_else(|| {
-        let ops = diff(old, new).map(|found| found.ops.into());
-        let known = Arc::new(Known { old: old.html.clone(), new: new.html.clone(), extent: new.extent, ops });
-        let mut shelf = shelf.lock();
-        if shelf.len() == KEPT {
-            shelf.remove(0);
+/// The regions to send so that whoever shows `old` shows `new`: found once for all who take the step.
+pub(crate) fn shared(
+    old: &Arc<Node>,
+    new: &Arc<Node>,
+    find: impl FnOnce() -> Vec<Arc<RegionPatch>>,
+) -> Arc<[Arc<RegionPatch>]> {
+    let (from, to) = (Arc::as_ptr(old), Arc::as_ptr(new));
+    let place = (from as usize >> 6) ^ (to as usize >> 6).rotate_left(7);
+    let known = {
+        let mut shelf = SHELF[place % SHELVES].lock();
+        let known = shelf.iter().find(|known| known.old.as_ptr() == from && known.new.as_ptr() == to);
+        match known.cloned() {
+            Some(known) => known,
+            // Nobody else shows what this session did: nobody else takes the step.
+            None if Arc::strong_count(old) == 1 => {
+                drop(shelf);
+                return find().into();
+            }
+            None => {
+                let (old, new) = (Arc::downgrade(old), Arc::downgrade(new));
+                let known = Arc::new(Known { old, new, regions: OnceLock::new() });
+                if shelf.len() == KEPT {
+                    shelf.remove(0);
+                }
+                shelf.push(known.clone());
+                known
+            }
         }
-        shelf.push(known.clone());
-        known
-    });
-    known.ops.clone().map(|ops| Steps { ops, kept: Vec::new() })
+    };
+    known.regions.get_or_init(|| find().into()).clone()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::wire::Seq;
+    use crate::page::wire::Change;
 
-    fn region(html: String) -> Region {
-        Region {
-            id: "list".into(),
-            extent: Extent::Inner,
-            html: html.into(),
-            holes: Box::default(),
-            children: Box::default(),
-            version: Seq::default(),
-            dependency: None,
-            watches: false,
-        }
+    fn node(html: &str) -> Arc<Node> {
+        Arc::new(Node { html: html.into(), ..Node::default() })
+    }
+
+    fn patch(text: &str) -> Vec<Arc<RegionPatch>> {
+        vec![Arc::new(RegionPatch { id: "x".into(), change: Change::Inner(text.into()) })]
     }
 
     #[test]
     fn who_takes_the_same_step_shares_it() {
-        let list = |last: &str| region((0..50).map(|at| format!("<li>{at} of many</li>")).collect::<String>() + last);
-        let found = steps(&list("<li>a</li>"), &list("<li>b</li>")).unwrap();
-        let again = steps(&list("<li>a</li>"), &list("<li>b</li>")).unwrap();
-        assert!(Arc::ptr_eq(&found.ops, &again.ops));
-        let other = steps(&list("<li>a</li>"), &list("<li>c</li>")).unwrap();
-        assert_ne!(found.ops, other.ops);
-        for at in 0..200 {
-            steps(&list(&format!("<li>{at}</li>")), &list("<li>x</li>")).unwrap();
+        let (a, b) = (node("a"), node("b"));
+        let other = a.clone();
+        let found = shared(&a, &b, || patch("b"));
+        let again = shared(&other, &b, || unreachable!("it was found already"));
+        assert!(Arc::ptr_eq(&found, &again));
+        assert_eq!(shared(&a, &node("c"), || patch("c"))[0].change, Change::Inner("c".into()));
+    }
+
+    #[test]
+    fn who_is_alone_leaves_nothing_behind_and_what_is_kept_is_bounded() {
+        let held = || {
+            SHELF
+                .iter()
+                .map(|shelf| shelf.lock().iter().filter(|known| known.old.strong_count() == 0).count())
+                .sum::<usize>()
+        };
+        let before = held();
+        shared(&node("a"), &node("b"), || patch("b"));
+        assert_eq!(held(), before);
+        for _ in 0..500 {
+            let old = node("a");
+            let _other = old.clone();
+            shared(&old, &node("b"), || patch("b"));
         }
         assert!(SHELF.iter().all(|shelf| shelf.lock().len() <= KEPT));
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use crate::live::Format;
 use crate::page::patch;
-use crate::page::rendered::{Extent, Node, ROOT};
-use crate::page::wire::Seq;
+use crate::page::rendered::{Node, ROOT};
 
 /// The regions of the patch that leads a page whose root holds `old` to `new`, as MessagePack; both as maud writes HTML.
 ///
@@ -22,14 +21,5 @@ pub fn patch_between(old: &str, new: &str) -> Vec<u8> {
 }
 
 fn page(html: &str) -> Arc<Node> {
-    Arc::new(Node {
-        id: ROOT.into(),
-        extent: Extent::Inner,
-        html: html.into(),
-        holes: [].into(),
-        children: [].into(),
-        version: Seq::default(),
-        dependency: None,
-        watches: false,
-    })
+    Arc::new(Node { id: ROOT.into(), html: html.into(), ..Node::default() })
 }

@@ -6,7 +6,6 @@ use crate::edge::Who;
 use crate::page::flash::Flash;
 use crate::page::record::Plan;
 use crate::page::view::View;
-use crate::page::wire::Seq;
 
 /// Renders a state once, as [`Page::render`](crate::Page::render) would: to test a render function on its own.
 ///
@@ -18,6 +17,7 @@ use crate::page::wire::Seq;
 /// ```
 pub fn render_once<S>(state: &S, render: impl FnOnce(&View<S>) -> Markup) -> String {
     let (flash, who) = (Flash::default(), Who::anybody());
-    let view = View::new(state, &flash, &who, Plan::All(None), Seq::default()).without_flash();
+    let plan = Plan::All(None);
+    let view = View::new(state, &flash, &who, &plan, false).without_flash();
     view.record(render).html()
 }

@@ -133,21 +133,12 @@ mod tests {
     use super::*;
     use crate::live::Format;
     use crate::page::patch;
-    use crate::page::rendered::{Extent, Node as Region};
+    use crate::page::rendered::Node as Region;
     use crate::page::testing::html::replace;
-    use crate::page::wire::Seq;
 
     fn region(id: &str, html: &str, holes: &[u32], children: Vec<Arc<Region>>) -> Arc<Region> {
-        Arc::new(Region {
-            id: id.into(),
-            extent: Extent::Inner,
-            html: html.into(),
-            holes: holes.into(),
-            children: children.into(),
-            version: Seq::default(),
-            dependency: None,
-            watches: false,
-        })
+        let (id, html, holes, children) = (id.into(), html.into(), holes.into(), children.into());
+        Arc::new(Region { id, html, holes, children, ..Region::default() })
     }
 
     fn document(region: &Region) -> Html {
