@@ -4,71 +4,61 @@
  */
 
 /**
- * Half of idiomorph. `Morph` hands it two elements with
- * parents, always for `outerHTML` and never a whole document, so it parses no text, merges no heads and checks no
- * options; focus is kept by `Morph`, and form controls by `Fields`. The functions for that are replaced by what they
- * come down to.
+ * Most of idiomorph. `Morph` hands it two elements with parents, always for `outerHTML` and never a whole document, so it
+ * parses no text, merges no heads, slices no parents and checks no options; focus is kept by `Morph`, and form controls by
+ * `Fields`. What it asks is what `Morph` answers: all of those callbacks, and no others. The functions for the rest are
+ * replaced by what they come down to. How old and new are matched stays as it was.
  */
 const IDIOMORPH = new Map([
-  ["const defaults", "const defaults = { beforeNodeAdded: noOp, afterNodeAdded: noOp, beforeNodeRemoved: noOp, afterNodeRemoved: noOp };"],
+  ["const defaults", ""],
   [
     "function morph",
     `function morph(target, next, { callbacks }) {
-      const content = normalizeParent(next);
-      const ctx = createMorphContext(target, content, { ...defaults, ...callbacks });
-      morphOuterHTML(ctx, target, content);
+      const ctx = createMorphContext(target, next, callbacks);
+      morphChildren(ctx, target.parentNode, { childNodes: [next] }, target, target.nextSibling);
       ctx.pantry.remove();
     }`,
   ],
-  ["function morphOuterHTML", "function morphOuterHTML(ctx, old, next) { morphChildren(ctx, normalizeParent(old), next, old, old.nextSibling); }"],
+  ["function morphOuterHTML", ""],
   ["function saveAndRestoreFocus", ""],
-  ["function withHeadBlocking", ""],
-  ["function handleHeadElement", ""],
   [
-    "function morphNode",
-    `function morphNode(old, next, ctx) {
-      if (ctx.callbacks.beforeNodeMorphed(old, next)) {
-        morphAttributes(old, next, ctx);
-        morphChildren(ctx, old, next);
-        ctx.callbacks.afterNodeMorphed(old, next);
+    "function morphChildren",
+    `function morphChildren(ctx, parent, { childNodes, content }, place, end) {
+      if (parent instanceof HTMLTemplateElement) {
+        parent = parent.content;
+        childNodes = content.childNodes;
       }
+      place ||= parent.firstChild;
+      for (const next of childNodes) {
+        let found = place && place != end && findBestMatch(ctx, next, place, end);
+        const id = idOf(next);
+        if (found) removeNodesBetween(ctx, place, found);
+        else if (ctx.persistentIds.has(id)) found = moveBeforeById(parent, id, place, ctx);
+        if (found) morphNode(found, next, ctx);
+        else found = createNode(parent, next, place, ctx);
+        place = found.nextSibling;
+      }
+      removeNodesBetween(ctx, place, end);
     }`,
   ],
   [
-    "function morphAttributes",
-    // Names instead of `attributes`: a field of that name shadows its form's own.
-    `function morphAttributes(old, next, ctx) {
-      if (next.nodeType === 1) {
-        const may = (name) => ctx.callbacks.beforeAttributeUpdated(name, old);
-        for (const name of next.getAttributeNames())
-          if (old.getAttribute(name) !== next.getAttribute(name) && may(name)) old.setAttributeNode(next.getAttributeNode(name).cloneNode());
-        for (const name of old.getAttributeNames()) if (!next.hasAttribute(name) && may(name)) old.removeAttribute(name);
-      } else if (old.nodeValue !== next.nodeValue) old.nodeValue = next.nodeValue;
-    }`,
-  ],
-  ["function ignoreAttribute", ""],
-  ["function syncInputValue", ""],
-  ["function syncBooleanAttribute", ""],
-  ["function ignoreValueOfActiveElement", ""],
-  [
-    "function createMorphContext",
-    `function createMorphContext(target, next, callbacks) {
-      const doc = target.ownerDocument;
-      return {
-        target, doc, callbacks, ...createIdMaps(target, next), pantry: createPantry(doc),
-        activeElementAndParents: createActiveElementAndParents(target, doc),
-      };
+    "function createNode",
+    `function createNode(parent, next, place, ctx) {
+      const known = ctx.idMap.has(next);
+      const node = known ? document.createElementNS(next.namespaceURI, next.localName) : document.importNode(next, true);
+      ctx.callbacks.changing(parent);
+      parent.insertBefore(node, place);
+      if (known) morphNode(node, next, ctx);
+      return node;
     }`,
   ],
   [
     "const findBestMatch",
     // One without an id never becomes one whose own node is still there, in another place or put aside.
-    `const findBestMatch = (() => {
-      const idOf = (node) => node.getAttribute?.("id");
-      const alike = (ctx, old, next) =>
+    `const alike = (ctx, old, next) =>
         old.nodeType === next.nodeType && old.tagName === next.tagName &&
         (idOf(old) ? idOf(old) === idOf(next) : !ctx.persistentIds.has(idOf(next)));
-      return (ctx, node, start, end) => {
+    const findBestMatch = (ctx, node, start, end) => {
         let found = null, sibling = node.nextSibling, siblings = 0;
         for (let old = start; old && old != end; old = old.nextSibling) {
           if (alike(ctx, old, node)) {
@@ -80,17 +70,118 @@ const IDIOMORPH = new Map([
             sibling = sibling.nextSibling;
             if (++siblings >= 2) found = undefined;
           }
-          if (ctx.activeElementAndParents.includes(old)) break;
+          if (old.contains(ctx.active)) break;
         }
-        return found || null;
-      };
-    })();`,
+        return found;
+    };`,
   ],
-  ["function mergeDefaults", ""],
-  ["function normalizeElement", "function normalizeElement() {}"],
-  ["function normalizeParent", "function normalizeParent(node) { return new SlicedParentNode(node); }"],
-  ["function parseContent", ""],
-  ["const is", "const is = { element: (node) => node.nodeType === 1, templateElement: (node) => node instanceof HTMLTemplateElement };"],
+  [
+    "function removeNode",
+    `function removeNode(ctx, node) {
+      if (ctx.idMap.has(node)) moveBefore(ctx, ctx.pantry, node, null);
+      else if (ctx.callbacks.beforeNodeRemoved(node)) node.remove();
+    }`,
+  ],
+  [
+    "function removeNodesBetween",
+    `function removeNodesBetween(ctx, node, end) {
+      while (node && node != end) {
+        const next = node.nextSibling;
+        removeNode(ctx, node);
+        node = next;
+      }
+    }`,
+  ],
+  [
+    "function moveBeforeById",
+    `function moveBeforeById(parent, id, place, ctx) {
+      const node = ctx.olds.get(id);
+      for (let above = node; (above = above.parentNode); ) {
+        const ids = ctx.idMap.get(above);
+        if (ids?.delete(id) && !ids.size) ctx.idMap.delete(above);
+      }
+      moveBefore(ctx, parent, node, place);
+      return node;
+    }`,
+  ],
+  ["function removeElementFromAncestorsIdMaps", ""],
+  [
+    "function moveBefore",
+    `function moveBefore({ callbacks }, parent, node, place) {
+      callbacks.changing(node.parentNode);
+      callbacks.changing(parent);
+      // It throws between documents as well.
+      try { parent.moveBefore(node, place); } catch { parent.insertBefore(node, place); }
+    }`,
+  ],
+  ["function withHeadBlocking", ""],
+  ["function handleHeadElement", ""],
+  [
+    "function morphNode",
+    `function morphNode(old, next, ctx) {
+      if (ctx.callbacks.beforeNodeMorphed(old, next)) {
+        const keeps = ctx.callbacks.keepsChildren(old, next);
+        morphAttributes(old, next, ctx);
+        if (!keeps) morphChildren(ctx, old, next);
+        ctx.callbacks.afterNodeMorphed(old, next);
+      }
+    }`,
+  ],
+  [
+    "function morphAttributes",
+    // Names instead of `attributes`: a field of that name shadows its form's own.
+    `function morphAttributes(old, next, { callbacks }) {
+      if (next.nodeType === 1) {
+        const may = (name) => callbacks.beforeAttributeUpdated(name, old);
+        for (const name of next.getAttributeNames())
+          if (old.getAttribute(name) !== next.getAttribute(name) && may(name)) old.setAttributeNode(next.getAttributeNode(name).cloneNode());
+        for (const name of old.getAttributeNames()) if (!next.hasAttribute(name) && may(name)) old.removeAttribute(name);
+      } else if (old.nodeValue !== next.nodeValue) {
+        callbacks.changing(old);
+        old.nodeValue = next.nodeValue;
+      }
+    }`,
+  ],
+  ["function ignoreAttribute", ""],
+  ["function syncInputValue", ""],
+  ["function syncBooleanAttribute", ""],
+  ["function ignoreValueOfActiveElement", ""],
+  [
+    "const createMorphContext",
+    `const idOf = (node) => node.getAttribute?.("id");
+    const createMorphContext = (target, next, callbacks) => {
+      const olds = new Map(), persistentIds = new Set(), twice = new Set(), idMap = new Map();
+      const [old, fresh] = [target, next].map((root) => [root, ...root.querySelectorAll("[id]")].filter(idOf));
+      for (const element of old) {
+        const id = idOf(element);
+        if (olds.has(id)) twice.add(id);
+        else olds.set(id, element);
+      }
+      for (const element of fresh) {
+        const id = idOf(element);
+        if (persistentIds.has(id)) twice.add(id);
+        else if (olds.get(id)?.tagName === element.tagName) persistentIds.add(id);
+      }
+      for (const id of twice) persistentIds.delete(id);
+      if (twice.size) console.warn("mizu: ids that are there twice:", ...twice);
+      for (const element of [...old, ...fresh]) {
+        const id = idOf(element);
+        if (!persistentIds.has(id)) continue;
+        for (let node = element; node; node = node !== target && node !== next && node.parentElement) {
+          if (!idMap.has(node)) idMap.set(node, new Set());
+          idMap.get(node).add(id);
+        }
+      }
+      const pantry = document.createElement("div");
+      pantry.hidden = true;
+      document.documentElement.append(pantry);
+      const active = document.activeElement;
+      return { callbacks, olds, persistentIds, idMap, pantry, active };
+    };`,
+  ],
+  ["const \\{ normalizeElement", ""],
+  ["const is", ""],
+  ["return \\{\\n    morph,", "return { morph };"],
 ]);
 
 /**

@@ -3,6 +3,7 @@
  * shadows its form's own property of that name, and `getAttribute` could be one too.
  */
 import { IGNORE_ATTRIBUTES } from "./constants.js";
+import { touch } from "./touch.js";
 
 /** @param {Element} element @param {string} name */
 export function attribute(element, name) {
@@ -13,6 +14,7 @@ export function attribute(element, name) {
 export function copyAttribute(old, next, name) {
   const value = attribute(next, name);
   if (value === attribute(old, name)) return;
+  touch(old, name);
   if (value === null) old.removeAttribute(name);
   else old.setAttribute(name, value);
 }

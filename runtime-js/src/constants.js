@@ -37,12 +37,21 @@ export const OK = 0;
 export const INNER = 0;
 export const OUTER = 1;
 export const STEPS = 2;
+export const STREAM = 3;
 
 // What a step of a region changes.
 export const TEXT = 0;
 export const ATTRIBUTES = 1;
 export const MORPH = 2;
 export const CHILDREN = 3;
+
+// What a step of a stream does with its items.
+export const APPEND = 0;
+export const PREPEND = 1;
+export const INSERT = 2;
+export const UPSERT = 3;
+export const REMOVE = 4;
+export const CLEAR = 5;
 
 /** Close codes from here on are terminal: the client doesn't come back by itself. */
 export const TERMINAL = 4500;
@@ -91,6 +100,10 @@ export const DISABLE_WITH = "data-lv-disable-with";
 export const IGNORE = "data-lv-ignore";
 /** Names attributes of an element that patches leave to the page's own scripts: `data-lv-ignore-attrs="class style"`. */
 export const IGNORE_ATTRIBUTES = "data-lv-ignore-attrs";
+/** Marks an element whose children are a stream: the server sends them once and keeps none of them. */
+export const STREAMED = "data-lv-stream";
+/** Names what a script of the page does when the element comes, changes and goes. */
+export const HOOK = "data-lv-hook";
 /** Marks links to this page under another query, which it turns to without being loaded anew. */
 export const PATCH_LINK = "data-lv-patch";
 /** A patch link whose address takes the place of the current one in the history. */

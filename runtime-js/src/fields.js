@@ -16,6 +16,7 @@
 import { copyAttribute } from "./attribute.js";
 import { choose, defaults, detach, differs, isCheckable, isControl, shown, showDefault } from "./controls.js";
 import { Listener } from "./listener.js";
+import { touch } from "./touch.js";
 
 /** @typedef {import("./controls.js").Control} Control */
 /** @typedef {import("./controls.js").Text} Text */
@@ -148,6 +149,7 @@ export class Fields extends Listener {
 
   /** Writes the attribute, and shows it unless the control is busy. @param {Text} control @param {() => void} write */
   #take(control, write) {
+    touch(control);
     if (!this.#keeps(control)) {
       write();
       return this.#show(control);

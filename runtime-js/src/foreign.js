@@ -18,13 +18,13 @@ export class Foreign {
     this.#observer.observe(root, { childList: true, subtree: true });
   }
 
-  /** Runs what changes the page by our own hand. @param {() => void} change */
-  during(change) {
+  /** Runs what changes the page by our own hand. @param {() => void} change @param {(records: MutationRecord[]) => void} after hears what was changed */
+  during(change, after) {
     this.#note(this.#observer.takeRecords());
     try {
       change();
     } finally {
-      this.#observer.takeRecords();
+      after(this.#observer.takeRecords());
     }
   }
 

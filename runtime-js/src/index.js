@@ -4,6 +4,7 @@
  * ```js
  * import { live } from "/_mizu/…/mizu-live.js";
  * live?.on("disconnected", () => …);
+ * live?.hook("Chart", { mounted(element) { … }, updated(element) { … }, destroyed(element) { … } });
  * ```
  *
  * Other documents can hear which scopes of durable data move, and have a sync client pull them:
@@ -21,6 +22,7 @@ import { Fallback, sessionToken, storeToken } from "./fallback.js";
 import { Fields } from "./fields.js";
 import { Foreign } from "./foreign.js";
 import { removePlain } from "./forms.js";
+import { Hooks } from "./hooks.js";
 import { Lifecycle } from "./lifecycle.js";
 import { Links } from "./links.js";
 import { Morph } from "./morph.js";
@@ -34,6 +36,7 @@ import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 import { Socket } from "./socket.js";
 import { Status } from "./status.js";
+import { Streams } from "./streams.js";
 import { Toggles } from "./toggles.js";
 import { Waiting } from "./waiting.js";
 
@@ -77,6 +80,8 @@ export class MizuLive {
   #pokes;
   /** @type {Ephemeral | undefined} */
   #ephemeral;
+  /** @type {Hooks | undefined} */
+  #hooks;
   /** Somebody pulls. */
   #syncs = false;
   #lifecycle;
@@ -116,7 +121,9 @@ export class MizuLive {
     const navigator = new Navigator(location, sessionStorage);
     const foreign = new Foreign(root);
     const morph = new Morph(fields, toggles, waiting, foreign);
-    const patcher = new Patcher(root, morph, new Ops(morph, toggles, waiting, foreign), navigator, debug, foreign);
+    const ops = new Ops(morph, toggles, waiting, foreign);
+    const hooks = (this.#hooks = new Hooks(root));
+    const patcher = new Patcher(root, morph, ops, navigator, debug, foreign, new Streams(morph, toggles, foreign), hooks);
     const pace = new Pace();
     const fallback = new Fallback();
     const host = {
@@ -132,6 +139,7 @@ export class MizuLive {
       connected: (fresh) => {
         fields.settle();
         events.resume(fresh);
+        hooks.connected();
       },
       user: root.getAttribute(USER),
       syncs: () => this.#syncs,
@@ -142,6 +150,7 @@ export class MizuLive {
     this.#page = { events, patcher, session };
     this.#ephemeral = new Ephemeral(session);
     toggles.learn(root);
+    this.on("disconnected", () => hooks.disconnected());
     this.#parts = [fallback, events, fields, new Links(session, navigator)];
   }
 
@@ -209,6 +218,16 @@ export class MizuLive {
    */
   ephemeral(name, payload) {
     this.#ephemeral?.send(name, payload);
+  }
+
+  /**
+   * Says what to do with each element that has `data-lv-hook="NAME"`, now and later. A name that is given again is another hook from
+   * then on. Without a page there is nothing to do.
+   *
+   * @param {string} name @param {import("./hooks.js").Hook} hook
+   */
+  hook(name, hook) {
+    this.#hooks?.add(name, hook);
   }
 
   /**

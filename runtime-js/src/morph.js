@@ -5,11 +5,12 @@
  * circles in an SVG, images don't load and scripts are marked as already run. Old and new are then matched by idiomorph
  * (by ids, then by position). What belongs to the user is kept by `Fields` and `Toggles`, what waits for an answer by `Waiting`, and
  * a subtree under `data-lv-ignore` isn't looked at, and neither are attributes that `data-lv-ignore-attrs` names. Widgets of
- * extensions stay (`Foreign`). When both trees are equal, not one node is touched.
+ * extensions stay (`Foreign`), and so do the children of a stream. When both trees are equal, not one node is touched.
  */
 import { Idiomorph } from "idiomorph";
 import { isIgnored } from "./attribute.js";
-import { IGNORE } from "./constants.js";
+import { IGNORE, STREAMED } from "./constants.js";
+import { touch } from "./touch.js";
 
 export class Morph {
   #fields;
@@ -35,13 +36,13 @@ export class Morph {
 
   /** Replaces what is inside `element`. @param {Element} element @param {string} html */
   inner(element, html) {
-    this.#morph(element, this.parse(element, html));
+    this.turn(element, this.parse(element, html), true);
   }
 
   /** Replaces `element` itself. @param {Element} element @param {string} html of one element */
   outer(element, html) {
     const context = this.parse(/** @type {Element} */ (element.parentNode), html);
-    if (context.firstElementChild) this.#morph(element, context.firstElementChild);
+    if (context.firstElementChild) this.turn(element, context.firstElementChild);
   }
 
   /** Parses what `parent` is to hold, where nothing of it comes alive. @param {Element} parent @param {string} html @returns {Element} holds it */
@@ -51,8 +52,8 @@ export class Morph {
     return context;
   }
 
-  /** @param {Element} old @param {Element} next */
-  #morph(old, next) {
+  /** @param {Element} old @param {Element} next where it was parsed @param {boolean} [whole] also what is in it, if it is a stream */
+  turn(old, next, whole) {
     const parent = /** @type {Element} */ (old.parentNode);
     // What a template holds is compared by nothing but a look at it.
     const equal = old.isEqualNode(next) && !(next.parentElement ?? next).querySelector("template");
@@ -60,13 +61,14 @@ export class Morph {
       // A parent keeps idiomorph from moving the new tree into this document, where it would come alive.
       if (!next.parentNode) this.#inert.createElement("div").append(next);
       const restore = rememberFocus();
-      Idiomorph.morph(old, next, { morphStyle: "outerHTML", restoreFocus: false, callbacks: this.#callbacks() });
+      Idiomorph.morph(old, next, { callbacks: this.#callbacks(whole ? old : null) });
       restore();
     }
     this.#toggles.learn(old.isConnected ? old : parent, equal);
   }
 
-  #callbacks() {
+  /** @param {Element | null} whole */
+  #callbacks(whole) {
     /** @type {Map<Node, () => void>} */
     const after = new Map();
     return {
@@ -81,12 +83,23 @@ export class Morph {
         if (rest) after.set(old, rest);
         return true;
       },
+      changing: touch,
+      /** @param {Element} old @param {Element} next or other nodes, which have no attributes */
+      keepsChildren: (old, next) => old !== whole && old.hasAttribute?.(STREAMED) && next.hasAttribute(STREAMED),
       /** @param {Node} old */
-      beforeNodeRemoved: (old) => !this.#foreign.has(old),
+      beforeNodeRemoved: (old) => {
+        if (this.#foreign.has(old)) return false;
+        touch(old.parentNode);
+        return true;
+      },
       /** @param {Node} old */
       afterNodeMorphed: (old) => after.get(old)?.(),
       /** @param {string} name @param {Element} element */
-      beforeAttributeUpdated: (name, element) => !this.#fields.owns(name, element) && !isIgnored(element, name),
+      beforeAttributeUpdated: (name, element) => {
+        if (this.#fields.owns(name, element) || isIgnored(element, name)) return false;
+        touch(element, name);
+        return true;
+      },
     };
   }
 }

@@ -5,9 +5,10 @@
  * extensions aren't counted. A change costs what it changes, however large the region is.
  */
 import { isIgnored } from "./attribute.js";
-import { ATTRIBUTES, CHILDREN, IGNORE, MORPH, TEXT } from "./constants.js";
+import { ATTRIBUTES, CHILDREN, IGNORE, MORPH, STREAMED, TEXT } from "./constants.js";
 import { list } from "./frame.js";
 import { rememberFocus } from "./morph.js";
+import { touch } from "./touch.js";
 
 /** @typedef {import("./msgpack.js").Value} Value */
 
@@ -37,8 +38,11 @@ export class Ops {
     if (!node || !region.contains(node)) return false;
     if (node !== region && isKept(/** @type {Element} */ (node))) return true;
     for (const at of list(path)) node = node && this.#foreign.without(node)[Number(at)];
+    const stream = (code === CHILDREN && node instanceof Element ? node : node?.parentElement)?.closest(`[${STREAMED}]`);
+    if (stream && region.contains(stream)) return true;
     if (code === TEXT) {
       if (!(node instanceof Text) || node.length !== expected) return false;
+      touch(node);
       node.replaceData(Number(at), Number(length), String(value));
       return true;
     }
@@ -54,6 +58,7 @@ export class Ops {
     for (let at = 0; at < values.length; at += 2) {
       const [name, value] = [String(values[at]), values[at + 1]];
       if (isIgnored(element, name)) continue;
+      touch(element, name);
       if (value === null) element.removeAttribute(name);
       else element.setAttribute(name, String(value));
     }
@@ -82,6 +87,7 @@ export class Ops {
       }
     }
     if (passed !== old.length || next.includes(/** @type {any} */ (undefined))) return false;
+    touch(parent);
     const restore = rememberFocus();
     const stays = new Set(next);
     for (const node of old) if (!stays.has(node)) node.remove();
@@ -109,7 +115,7 @@ function isKept({ parentElement }) {
 }
 
 /** Without a reload of what plays or shows in it, where the browser can. @param {Element} parent @param {Node} node @param {Node | null} place */
-function move(parent, node, place) {
+export function move(parent, node, place) {
   if ("moveBefore" in parent && node.parentNode === parent) parent.moveBefore(node, place);
   else parent.insertBefore(node, place);
 }

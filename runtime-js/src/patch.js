@@ -2,7 +2,7 @@
  * Applies what the server sends for a page: regions, title, commands, all of one frame in one turn, so that nobody
  * sees half of it. A region that is not here, or is written in a way that this client doesn't know, is asked for whole.
  */
-import { INNER, OUTER, ROOT_ID, STEPS } from "./constants.js";
+import { INNER, OUTER, ROOT_ID, STEPS, STREAM } from "./constants.js";
 import { list } from "./frame.js";
 import { rememberFocus } from "./morph.js";
 
@@ -15,6 +15,8 @@ export class Patcher {
   #navigator;
   #debug;
   #foreign;
+  #streams;
+  #hooks;
   /** Draws over what the server renders. @type {import("./index.js").Local | undefined} */
   local;
   /** True while the document changes by our own hand: focus that moves now was not moved by the user. */
@@ -23,10 +25,12 @@ export class Patcher {
   /**
    * @param {Element} root @param {import("./morph.js").Morph} morph @param {import("./ops.js").Ops} ops
    * @param {import("./navigator.js").Navigator} navigator @param {import("./debug.js").Debug} debug
-   * @param {import("./foreign.js").Foreign} foreign
+   * @param {import("./foreign.js").Foreign} foreign @param {import("./streams.js").Streams} streams @param {import("./hooks.js").Hooks} hooks
    */
-  constructor(root, morph, ops, navigator, debug, foreign) {
+  constructor(root, morph, ops, navigator, debug, foreign, streams, hooks) {
     this.#foreign = foreign;
+    this.#streams = streams;
+    this.#hooks = hooks;
     this.#root = root;
     this.#morph = morph;
     this.#ops = ops;
@@ -61,14 +65,14 @@ export class Patcher {
     return [...missing];
   }
 
-  /** Changes the document by our own hand. @param {() => void} change */
+  /** Changes the document by our own hand; what is drawn over a patch is part of it. @param {() => void} change */
   during(change) {
+    if (this.busy) return change();
     this.busy = true;
-    try {
-      this.#foreign.during(change);
-    } finally {
+    this.#foreign.during(change, (records) => {
       this.busy = false;
-    }
+      this.#hooks.changed(records);
+    });
   }
 
   /** What `draw` turns an element back with. @param {Element} element */
@@ -99,6 +103,7 @@ export class Patcher {
     // What is not here can't be asked for alone: where it belongs is not here either.
     if (!element || !this.#root.contains(element)) return ROOT_ID;
     if (kind === STEPS) return this.#ops.apply(element, html) ? undefined : id;
+    if (kind === STREAM) return this.#streams.apply(element, html) ? undefined : id;
     if (typeof html !== "string") return id;
     if (kind === INNER) this.#morph.inner(element, html);
     else if (kind === OUTER) this.#morph.outer(element, html);

@@ -74,6 +74,7 @@ export class Session {
       debug,
       (ids) => this.#request(wire.RESYNC, [ids]),
       (ids) => this.#rejoin("resync", `can't apply ${ids}`),
+      (seq) => this.#topic && this.#socket.send(wire.ACK, this.#topic, 0, [seq]),
     );
   }
 
@@ -217,7 +218,7 @@ export class Session {
     const lost = fresh ? this.#pending.clear() : [];
     this.#host.mounting(fresh === true, () => this.#sequence.begin(patch, Number(seq) || 0));
     // Until it hears this, the server can't know that its answer arrived, and has to honour the old token.
-    this.#socket.send(wire.ACK, this.#topic, 0, [this.#sequence.seen]);
+    this.#sequence.tell();
     this.#status.set("connected");
     if (lost.length) this.#status.lost(lost);
     for (const [ref, { body }] of this.#pending.all()) this.#socket.send(wire.EVENT, this.#topic, ref, body);

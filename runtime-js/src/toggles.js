@@ -2,6 +2,8 @@
  * `open` of details and dialogs. It is no property beside an attribute: the user's toggling changes the attribute
  * itself. So what the server said is remembered, and shown again only when the server says something else.
  */
+import { touch } from "./touch.js";
+
 export class Toggles {
   /** What the server said about `open`. @type {WeakMap<Element, boolean>} */
   #said = new WeakMap();
@@ -30,6 +32,7 @@ export class Toggles {
     const now = next.hasAttribute("open");
     this.#said.set(old, now);
     if (was === now || old.open === now) return;
+    touch(old);
     // A modal dialog that only lost its attribute would leave the page inert.
     if (old instanceof HTMLDialogElement && !now) old.close();
     else old.toggleAttribute("open", now);

@@ -485,3 +485,39 @@ test("what goes wrong here doesn't keep the server's patches from being applied"
   expect(error).toHaveBeenCalled();
   expect(socket().of(wire.RESYNC)).toHaveLength(0);
 });
+
+test("rows that only the browser knows stay in a stream, around what the server sends", async () => {
+  await page.load({ at: "data-lv-stream" });
+  page.away(true);
+  await page.add("Mine");
+  expect(shown()).toBe("Mine*");
+  const mine = $("#todos li");
+  let seq = 0;
+  const stream = (/** @type {import("../src/msgpack.js").Value[]} */ ...ops) => socket().receive(wire.PATCH, 0, [++seq, [["todos", wire.STREAM, ops]]]);
+  stream([0, row(A)], [0, row(B)]);
+  expect(shown()).toBe("A B Mine*");
+  stream([1, row({ id: "00c", title: "C" }), 2], [4, "todo-00a"]);
+  expect(shown()).toBe("C Mine*");
+  socket().receive(wire.PATCH, 0, [++seq, [["lv-root", wire.STEPS, [[wire.ATTRIBUTES, "todos", [], "ul", ["class", "x"]]]]]]);
+  expect([shown(), $("#todos").className]).toEqual(["C Mine*", "x"]);
+  // The server's own row of it takes over in place.
+  stream([0, row({ id: mine.id.slice("todo-".length), title: "Mine" })]);
+  expect(shown()).toBe("C Mine*");
+  expect(mine.isConnected).toBe(true);
+  expect(socket().of(wire.RESYNC)).toHaveLength(0);
+});
+
+test("what is drawn over a patch belongs to it: hooks hear of both once, and elements of the patch are no strangers", async () => {
+  await page.load({ more: `<div id="box"></div>` });
+  page.away(true);
+  await page.add("Mine");
+  /** @type {string[]} */
+  const calls = [];
+  const tell = (/** @type {string} */ what) => () => void calls.push(`${what} ${shown()}`);
+  page.live.hook("List", { mounted: tell("mounted"), updated: tell("updated") });
+  socket().receive(wire.PATCH, 0, [1, [["box", wire.STEPS, [[wire.CHILDREN, null, [], 0, [`<x-map></x-map><p data-lv-hook="List"></p>`]]]], ["todos", wire.INNER, row(A)]]]);
+  expect(calls).toEqual(["mounted A Mine*"]);
+  socket().receive(wire.PATCH, 0, [2, [["box", wire.STEPS, [[wire.ATTRIBUTES, null, [0], "x-map", ["class", "x"]]]]]]);
+  expect($("#box").innerHTML).toBe(`<x-map class="x"></x-map><p data-lv-hook="List"></p>`);
+  expect(socket().of(wire.RESYNC)).toHaveLength(0);
+});

@@ -100,6 +100,27 @@ test("P18 a mutator may not write to a scope that it didn't declare", async () =
   await expect(sync.mutate("x", {}, { scope: SCOPE }).queued).rejects.toThrow("undeclared scope elsewhere");
 });
 
+test("a mutator's own code is told by both promises and by the event; without one, the event says `invalid`", async () => {
+  const sync = await browser.open();
+  /** @type {unknown[]} */
+  const heard = [];
+  sync.on("error", ({ code, message }) => heard.push([code, message]));
+  sync.mutator("list.add", () => {
+    throw Object.assign(new Error("it is full"), { code: "list_full" });
+  });
+  sync.mutator("list.clear", () => {
+    throw new Error("never");
+  });
+  const { queued, done } = sync.mutate("list.add", {}, { scope: SCOPE });
+  await expect(queued).rejects.toMatchObject({ code: "list_full", message: "it is full" });
+  await expect(done).rejects.toMatchObject({ code: "list_full", message: "it is full" });
+  await expect(sync.mutate("list.clear", {}, { scope: SCOPE }).done).rejects.toThrow("never");
+  expect(heard).toEqual([
+    ["list_full", "Error: it is full"],
+    ["invalid", "Error: never"],
+  ]);
+});
+
 test("P19 a mutator that throws in replay is skipped and flagged, and blocks nothing", async () => {
   const sync = await browser.open();
   const told = watch(sync);

@@ -1,5 +1,6 @@
 // @vitest-environment node
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { SIGNED_OUT } from "../src/sync/constants.js";
 import { Browser, ids, Network, SCOPE, settle, until, watch } from "./support/sync.js";
 
 /** @type {Network} */
@@ -98,6 +99,60 @@ test("P23 signing out in one tab ends the others", async () => {
   await settle();
   await expect(second.open()).rejects.toMatchObject({ code: "closed" });
   expect(await browser.indexedDB.databases()).toEqual([]);
+});
+
+test("P23 signing out in one tab empties the others at once, and their status says so for good", async () => {
+  network.server.write(SCOPE, { op: "create", entity: "todo", id: "a", data: todo("a") });
+  const [first, second] = await open(2);
+  const told = watch(second);
+  await until(() => ids(second) === "a");
+  network.fate = () => "lost";
+  await second.mutate("todo.create", todo("b"), { scope: SCOPE }).queued;
+  await until(() => ids(first) === "a b*");
+  await first.signOut();
+  await until(() => second.status.state === "ended");
+  expect([ids(first), ids(second)]).toEqual(["", ""]);
+  expect(told.at(-1)).toMatchObject({ rows: [], synced: false });
+  for (const tab of [first, second]) {
+    expect(tab.status).toMatchObject({ state: "ended", leader: false });
+    expect(tab.inspect()).toMatchObject({ scopes: [], queue: [], stranded: [] });
+  }
+  // What was under way comes to its end.
+  await settle();
+  network.fate = () => "ok";
+  network.requests = [];
+  browser.clock.advance(70_000);
+  second.poke(SCOPE);
+  await settle();
+  expect(network.requests).toEqual([]);
+  expect([second.status.state, ids(second)]).toEqual(["ended", ""]);
+  const again = await browser.open();
+  watch(again);
+  await until(() => network.server.ran.length);
+  await until(() => ids(again) === "a b");
+});
+
+test("P23 what a tab was reading when it ended is not shown", async () => {
+  const [first, second] = await open(2);
+  network.server.write("other", { op: "create", entity: "todo", id: "a", data: todo("a") });
+  await first.pull("other");
+  const channel = browser.environment().channel?.(`mizu ${JSON.stringify(["/_sync", "ann"])}`);
+  channel?.postMessage({ kind: SIGNED_OUT });
+  // It begins to read now, and hears of the end in a later turn.
+  second.subscribe({ scope: "other" }, () => {});
+  await settle();
+  expect([second.status.state, ids(second, "other")]).toEqual(["ended", ""]);
+  expect(second.inspect().scopes).toEqual([]);
+});
+
+test("P23 the tab that signs out doesn't take over from the others", async () => {
+  const [first, second] = await open(2);
+  /** @type {boolean[]} */
+  const leads = [];
+  second.on("status", ({ leader }) => leads.push(leader));
+  await second.signOut();
+  await until(() => first.status.state === "ended");
+  expect([second.status.state, leads.includes(true)]).toEqual(["ended", false]);
 });
 
 test("P21 an answer that another tab has overtaken is not stored", async () => {

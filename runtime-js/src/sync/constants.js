@@ -40,6 +40,9 @@ export const CLOSED = "closed";
 export const STORAGE = "storage";
 export const STORAGE_FULL = "storage_full";
 
+/** The state when nothing follows any more. */
+export const ENDED = "ended";
+
 /** Mutations that one push takes at most. */
 export const PUSH_LIMIT = 100;
 /** Bytes that the arguments of one mutation may have. */

@@ -47,10 +47,7 @@ export class Database {
         this.close();
         return this.#begin(mode);
       });
-      const done = end(tx);
-      done.catch(() => {});
-      const result = await body(work(tx));
-      await done;
+      const [result] = await Promise.all([body(work(tx)), end(tx)]);
       return result;
     } catch (error) {
       try {
@@ -77,8 +74,7 @@ export class Database {
 
   /** @param {"readonly" | "readwrite"} mode */
   async #begin(mode) {
-    this.#connection ??= this.#connect();
-    return (await this.#connection).transaction(Object.keys(KEYS), mode, { durability: "strict" });
+    return (await (this.#connection ??= this.#connect())).transaction(Object.keys(KEYS), mode, { durability: "strict" });
   }
 
   async #connect() {
@@ -95,10 +91,10 @@ export class Database {
   }
 }
 
-/** @param {IDBTransaction} tx @returns {Promise<void>} */
+/** @param {IDBTransaction} tx @returns {Promise<unknown>} */
 const end = (tx) =>
   new Promise((resolve, reject) => {
-    tx.oncomplete = () => resolve();
+    tx.oncomplete = resolve;
     tx.onabort = reject;
   });
 

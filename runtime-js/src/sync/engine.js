@@ -27,12 +27,10 @@ import { Database } from "./database.js";
  * @property {string} name of the database
  * @property {unknown} schema
  * @property {number} poll in milliseconds
- * @property {() => void} end the user signed out in another tab
  */
 
 export class Engine {
   #settings;
-  #context;
   #pusher;
   #tabs;
   #deafen = () => {};
@@ -48,7 +46,6 @@ export class Engine {
   /** @param {Settings} settings */
   constructor(settings) {
     const { environment, events, view, name, schema } = settings;
-    this.#settings = settings;
     this.#tabs = new Tabs(name, environment, () => this.#lead(), (message) => this.#heard(message));
     this.status = new Status((status) => {
       events.emit("status", status);
@@ -61,8 +58,8 @@ export class Engine {
       (scope) => this.replica.loaded?.scopes.get(scope)?.time !== undefined,
       (scopes) => events.emit("changes", { scopes }),
     );
-    this.#context = { ...settings, status: this.status, store: this.store };
-    this.#pusher = new Pusher(this.#context, (scopes) => this.#want(scopes, true));
+    this.#settings = { ...settings, status: this.status, store: this.store };
+    this.#pusher = new Pusher(this.#settings, (scopes) => this.#want(scopes, true));
   }
 
   /** Begins over the browser's storage, or else over memory. */
@@ -89,9 +86,20 @@ export class Engine {
     this.store.close();
   }
 
-  /** The other tabs close, too. */
+  /** The other tabs end at once. This one has something to do still, but doesn't take over from them. */
   signOut() {
     this.#tabs.post(wire.SIGNED_OUT);
+    this.#rest();
+  }
+
+  /** The user has signed out: nothing of theirs is shown any more, and nothing follows. */
+  end() {
+    const { view } = this.#settings;
+    this.close();
+    this.replica.loaded = undefined;
+    view.clear();
+    this.subscriptions.schedule();
+    this.status.update({ state: wire.ENDED });
   }
 
   push() {
@@ -106,7 +114,7 @@ export class Engine {
 
   async sync() {
     const done = [await this.push()];
-    return done.concat(await Promise.all(this.#scopes.map((scope) => this.pull(scope)))).every(Boolean);
+    return [...done, ...(await Promise.all(this.#scopes.map((scope) => this.pull(scope))))].every(Boolean);
   }
 
   /** Somebody says that a scope is at `cursor`. @param {string} scope @param {string} [cursor] */
@@ -147,14 +155,14 @@ export class Engine {
   /** @param {string} scope */
   #puller(scope) {
     let puller = this.#pullers.get(scope);
-    if (!puller) this.#pullers.set(scope, (puller = new Puller(this.#context, scope, () => this.#pulled())));
+    if (!puller) this.#pullers.set(scope, (puller = new Puller(this.#settings, scope, () => this.#pulled())));
     return puller;
   }
 
   /** @param {string[]} scopes @param {boolean} [anew] pull those that are known, too */
   #want(scopes, anew) {
     const wanted = scopes.filter((scope) => anew || !this.#wanted.has(scope));
-    for (const scope of new Set(wanted)) {
+    for (const scope of wanted) {
       this.#wanted.add(scope);
       // Whoever pushed pulls what came of it; what is merely looked at is up to the leader.
       if (anew || this.#tabs.leading) this.#puller(scope).nudge(anew);
@@ -213,7 +221,7 @@ export class Engine {
       else this.wake();
     } else if (kind === wire.LEAD) this.#tabs.post(wire.WANT, { scopes: [...this.#wanted] });
     else if (status && !leading) this.status.follow(status);
-    else if (kind === wire.SIGNED_OUT) this.#settings.end();
+    else if (kind === wire.SIGNED_OUT) this.end();
   }
 
   /** Tells the other tabs how it stands. */

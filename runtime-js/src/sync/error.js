@@ -17,5 +17,5 @@ export class SyncError extends Error {
   }
 }
 
-/** @param {unknown} error @param {string} [code] of errors that have none @returns {SyncError} */
-export const syncError = (error, code = INVALID) => (error instanceof SyncError ? error : new SyncError(code, String(error)));
+/** @param {any} error @param {string} [code] by default its own, as that of a mutator may have @returns {SyncError} */
+export const syncError = (error, code = error?.code ?? INVALID) => (error instanceof SyncError ? error : new SyncError(code, String(error)));

@@ -67,7 +67,6 @@ export class MizuSync {
   #engine;
   /** @type {Promise<void> | undefined} */
   #opening;
-  #signedOut = false;
   /** Mutations that can't be run yet. */
   #waiting = 0;
   /** What the newest of them waits for. @type {Promise<unknown> | undefined} */
@@ -85,18 +84,13 @@ export class MizuSync {
       name: `mizu ${JSON.stringify([baseUrl, user])}`,
       schema,
       poll,
-      end: () => {
-        this.#signedOut = true;
-        this.close();
-      },
     });
   }
 
   /** Opens the store, shows what is in it, and begins to sync. Opening twice is opening once. @returns {Promise<this>} */
   async open() {
-    if (this.#signedOut) throw new SyncError(wire.CLOSED, "signed out");
-    this.#opening ??= this.#engine.open();
-    await this.#opening;
+    if (this.status.state === wire.ENDED) throw new SyncError(wire.CLOSED, wire.ENDED);
+    await (this.#opening ??= this.#engine.open());
     await Promise.all(this.#engine.subscriptions.scopes.map((scope) => this.#engine.look(scope)));
     return this;
   }
@@ -142,14 +136,13 @@ export class MizuSync {
     const { waiting } = this.#engine.replica;
     /** @type {Promise<Outcome>} */
     const outcome = new Promise((resolve) => waiting.set(id, resolve));
-    const queued = this.#mutate(name, args, options?.scope, id).catch((error) => {
-      waiting.delete(id);
-      throw error;
-    });
+    const queued = this.#mutate(name, args, options?.scope, id);
     const done = queued.then(() => outcome);
     // Who awaits neither hears of it by `on("error")`.
-    queued.catch((error) => this.#engine.report(error));
-    done.catch(() => {});
+    done.catch((error) => {
+      waiting.delete(id);
+      this.#engine.report(error);
+    });
     return { id, queued, done };
   }
 
@@ -234,19 +227,18 @@ export class MizuSync {
   }
 
   /**
-   * Forgets the user's pages and rows, in all tabs. What was not sent is kept for when the user is back.
+   * Forgets the user's pages and rows, in all tabs: they show no rows any more, and their state is `ended`. What was not
+   * sent is kept for when the user is back.
    *
    * @param {{ discard?: boolean }} [options] `discard` forgets that, too
    */
   async signOut({ discard = false } = {}) {
     await this.open();
-    const { store } = this.#engine;
-    this.#signedOut = true;
     this.#engine.signOut();
     await offline.forget();
-    await store.change((ledger) => ledger.restart());
-    if (discard) await store.destroy();
-    this.close();
+    await this.#engine.store.change((ledger) => ledger.restart());
+    if (discard) await this.#engine.store.destroy();
+    this.#engine.end();
   }
 
   /** All there is to see, as plain data: for a developer, or a report. */
@@ -256,7 +248,7 @@ export class MizuSync {
       user: this.#user,
       client: meta?.client,
       status: this.status,
-      scopes: Array.from(scopes.values(), (record) => ({ ...record, rows: this.rows(record) })),
+      scopes: [...scopes.values()].map((record) => ({ ...record, rows: this.rows(record) })),
       queue: this.#described((outcome) => !outcome),
       stranded: this.stranded(),
     };

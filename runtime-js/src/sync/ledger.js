@@ -162,7 +162,7 @@ export class Ledger {
    */
   renew(why, refused) {
     const { pending, meta } = this;
-    const uncertain = pending.some(({ seq = 0, tries }) => seq && (seq <= meta.done || tries > Number(refused)));
+    const uncertain = pending.some(({ seq = 0, tries }) => seq && (seq <= meta.done || tries > +refused));
     for (const entry of pending) {
       if (uncertain) this.#settle(entry, why);
       else this.#fresh(entry);
@@ -199,7 +199,7 @@ export class Ledger {
   /** The server has come to this number. @param {number} seq @returns what waits under it */
   #processed(seq) {
     this.meta.done = Math.max(this.meta.done, seq);
-    return this.queue.find((entry) => isPending(entry) && entry.seq === seq);
+    return this.pending.find((entry) => entry.seq === seq);
   }
 
   /** @param {string} scope @param {Ack} ack without a status when that isn't known */

@@ -64,7 +64,7 @@ export class Pusher extends Loop {
       if (!LOST.includes(code)) throw error;
       await store.change((ledger) => {
         // A server that doesn't know the client at all wants its first mutation.
-        const expected = Number(answer.expected ?? code === wire.CLIENT_UNKNOWN);
+        const expected = +(answer.expected ?? code === wire.CLIENT_UNKNOWN);
         if (ledger.meta.client !== client || ledger.resend(expected)) return;
         ledger.renew({ status: wire.STRANDED, code, error: message }, true);
       });

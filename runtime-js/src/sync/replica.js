@@ -86,8 +86,7 @@ export class Replica {
   async #read() {
     const hints = this.#hints.splice(0);
     const known = new Map([...this.#wanted].map((scope) => [scope, this.#view.versions.get(scope) ?? -1]));
-    const loaded = await this.#store.load(known, hints);
-    this.loaded = loaded;
+    const loaded = (this.loaded = await this.#store.load(known, hints));
     const stored = new Map(loaded.queue.map((entry) => [entry.id, entry]));
     const pending = [...loaded.queue.filter(isPending), ...[...this.#fresh].filter(({ id }) => !stored.has(id))];
     const ids = new Set(pending.map(({ id }) => id));

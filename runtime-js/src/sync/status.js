@@ -1,12 +1,13 @@
 /** How it stands: whether the server is reached, what waits, what failed. */
-import { OFFLINE, TIMEOUT } from "./constants.js";
+import { ENDED, OFFLINE, TIMEOUT } from "./constants.js";
 import { equal } from "./json.js";
 
 /** @typedef {{ code: string, message: string }} Failure */
 
 /**
  * @typedef {object} SyncStatus
- * @property {"offline" | "syncing" | "online" | "error"} state `offline`: the server was not reached, or never yet
+ * @property {"offline" | "syncing" | "online" | "error" | "ended"} state `offline`: the server was not reached, or never yet;
+ *   `ended`: the user has signed out, in this tab or another; that is final
  * @property {number} pending mutations that the server has not confirmed
  * @property {number} failing of these, the mutators that failed in the last replay
  * @property {number} stranded mutations that the application has to decide about
@@ -29,7 +30,7 @@ export class Status {
   /** What failed last, by what was tried. @type {Map<string, Failure>} */
   #failures = new Map();
   /** @type {SyncStatus} */
-  value = { state: "offline", pending: 0, failing: 0, stranded: 0, forbidden: [], storage: "indexeddb", leader: false };
+  value = { state: OFFLINE, pending: 0, failing: 0, stranded: 0, forbidden: [], storage: "indexeddb", leader: false };
 
   /** @param {(status: SyncStatus) => void} tell */
   constructor(tell) {
@@ -74,9 +75,9 @@ export class Status {
   update(changed) {
     const [error] = this.#failures.values();
     const away = error ? [OFFLINE, TIMEOUT].includes(error.code) : !this.#reached;
-    const state = this.#busy ? "syncing" : away ? "offline" : error ? "error" : "online";
+    const state = this.#busy ? "syncing" : away ? OFFLINE : error ? "error" : "online";
     const value = /** @type {SyncStatus} */ ({ ...this.value, error, state, ...changed });
-    if (equal(value, this.value)) return;
+    if (this.value.state === ENDED || equal(value, this.value)) return;
     this.value = value;
     this.#tell(value);
   }

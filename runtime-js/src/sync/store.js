@@ -81,14 +81,13 @@ export class Store {
 
   /** @template T @param {(ledger: Ledger) => T} body @returns {Promise<T>} */
   async change(body) {
-    /** @type {Hint[]} */
-    let hints = [];
-    const result = await this.#open().run("readwrite", async (work) => {
+    const [result, hints] = await this.#open().run("readwrite", async (work) => {
       const ledger = await this.#ledger(work);
       const result = body(ledger);
       ledger.save();
-      hints = [...ledger.touched].map(([scope, keys]) => [scope, ledger.scope(scope).version, keys]);
-      return result;
+      /** @type {(touched: [string, string[] | undefined]) => Hint} */
+      const hint = ([scope, keys]) => [scope, ledger.scope(scope).version, keys];
+      return /** @type {const} */ ([result, [...ledger.touched].map(hint)]);
     });
     await this.#changed(hints);
     return result;
@@ -106,7 +105,7 @@ export class Store {
    * @returns {Promise<Loaded>}
    */
   async load(known, hints) {
-    return this.#open().run("readonly", async (work) => {
+    const loaded = await this.#open().run("readonly", async (work) => {
       const { meta, queue, scopes } = await this.#ledger(work);
       const rows = [];
       for (const [scope, mine] of known) {
@@ -120,6 +119,9 @@ export class Store {
       }
       return { meta, queue, scopes, rows };
     });
+    // What was read meanwhile may not be shown once it is closed.
+    this.#open();
+    return loaded;
   }
 
   /** @throws {SyncError} `closed` */

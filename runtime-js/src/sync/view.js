@@ -47,10 +47,17 @@ export class View {
     this.touched.add(scope);
   }
 
+  /** Nothing is here any more, and whoever looks is told. */
+  clear() {
+    for (const scope of this.versions.keys()) this.touched.add(scope);
+    this.#rows.clear();
+    this.rebase([]);
+  }
+
   /** Replays everything. @param {Entry[]} queue */
   rebase(queue) {
     for (const scope of this.#upper.keys()) this.touched.add(scope);
-    this.#upper = new Map();
+    this.#upper.clear();
     this.failed.clear();
     this.queue = queue;
     for (const entry of queue) {

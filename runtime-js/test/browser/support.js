@@ -72,7 +72,7 @@ export class Server {
     for (const peer of this.#sockets.clients) peer.send(encodeFrame(kind, topic, ref, encode(body)));
   }
 
-  /** A patch of whole regions. @param {[id: string, kind: number, html: string][]} regions */
+  /** A patch of regions. @param {[id: string, kind: number, how: Value][]} regions */
   patch(...regions) {
     this.send(wire.PATCH, 0, [++this.#seq, regions]);
   }

@@ -159,6 +159,24 @@ test("P23 signing out forgets the pages and the rows; another user's page replac
   await assert.rejects(page.reload());
 });
 
+test("P23 signing out in one tab empties the other one at once, which says so", async () => {
+  const first = await open();
+  const second = await open();
+  await create(first, "a");
+  await shows(second, "a");
+  host.sync.unavailable = Infinity;
+  await create(second, "b");
+  await shows(first, "a b*");
+  await first.evaluate(() => /** @type {AppWindow} */ (/** @type {unknown} */ (window)).sync.signOut());
+  for (const page of [first, second]) {
+    await page.waitForSelector("body[data-state=ended]", { state: "attached" });
+    await shows(page, "");
+  }
+  host.sync.unavailable = 0;
+  await shows(await open(), "a b");
+  assert.deepEqual(await Promise.all([first, second].map(shown)), ["", ""]);
+});
+
 test("the inspector shows rows, queue and cursor, live", async () => {
   const page = await open();
   await page.evaluate(async () => {

@@ -54,6 +54,11 @@ export class Page {
     }
   }
 
+  get live() {
+    if (!this.#live) throw new Error("no page");
+    return this.#live;
+  }
+
   /** What the server would render now. */
   get html() {
     return [...this.network.server.rows(SCOPE).values()].map((todo) => row(/** @type {Todo} */ (todo))).join("");
