@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
 
+# Selects one package's tests: naming the package would build its dependencies with other features than the whole workspace has.
+tests_in() { printf -- '--test %s ' $(basename -s .rs "$1"/*.rs); }
+
 if [ "${1:-}" != "--no-install" ]; then
   step "install: Chromium, a C++ compiler for the fuzz targets, PostgreSQL, Redis, NATS, npm packages from the lock file"
   if ! command -v chromium >/dev/null || ! command -v g++ >/dev/null || ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
@@ -23,37 +26,62 @@ step "JavaScript: types, unit tests, size, dist is what src makes"
 npm run --silent check --prefix runtime-js
 
 step "clippy, warnings denied"
-cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
+# Each package by its own manifest: what the other one asks of a common dependency must not hide what is missing. Whatever is
+# built from here on is built for the whole workspace at once, so that each dependency is built with one set of features.
+cargo clippy -p mizu-live --all-targets --all-features --quiet -- -D warnings
+cargo clippy -p mizu-cli --all-targets --quiet -- -D warnings
 
 step "each feature alone"
-cargo check --quiet -p mizu-live --lib --no-default-features
-cargo check --quiet -p mizu-live --lib --no-default-features --features testing
-cargo check --quiet -p mizu-live --lib --no-default-features --features sqlite
-cargo check --quiet -p mizu-live --lib --no-default-features --features postgres
-cargo check --quiet -p mizu-live --lib --no-default-features --features redis
-cargo check --quiet -p mizu-live --lib --no-default-features --features nats
+# A package of its own depends on the library as an application does. It asks for all that procedural macros need with any of the
+# features, or each of the checks would build all macros anew, and all that uses them. None of this reaches the library itself.
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+mkdir -p "$target/features"
+cp Cargo.lock "$target/features"
+: >"$target/features/lib.rs"
+cat >"$target/features/Cargo.toml" <<END
+[workspace]
+[package]
+name = "features"
+edition = "2024"
+[lib]
+path = "lib.rs"
+[dependencies]
+mizu-live = { path = "$PWD", default-features = false }
+[build-dependencies]
+syn = { version = "3", features = ["extra-traits", "fold", "full", "visit", "visit-mut"] }
+syn2 = { package = "syn", version = "2", features = ["extra-traits", "full", "visit", "visit-mut"] }
+[profile.dev]
+debug = "line-tables-only"
+[profile.dev.package."*"]
+debug = false
+END
+for feature in "" testing sqlite postgres redis nats; do
+  CARGO_TARGET_DIR=$target cargo check --quiet --manifest-path "$target/features/Cargo.toml" ${feature:+--features "mizu-live/$feature"}
+done
 
 step "documentation, warnings denied"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
 
 step "unit and integration tests"
 if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run -p mizu-live --all-features
+  cargo nextest run --workspace --all-features -E 'package(mizu-live)'
 else
-  cargo test -p mizu-live --all-features --lib --tests
+  # shellcheck disable=SC2046
+  cargo test --workspace --all-features --lib $(tests_in tests)
 fi
 
 step "documentation examples"
-cargo test --quiet -p mizu-live --all-features --doc
+cargo test --quiet --workspace --all-features --doc
 
 step "the command line: its tests, and both templates generated and tested"
-cargo test --quiet -p mizu-cli
+# shellcheck disable=SC2046
+cargo test --quiet --workspace --all-features --bin mizu $(tests_in cli/tests)
 
 step "the runtime in Chromium"
 npm run --silent test:browser --prefix runtime-js
 
 step "the whole stack in Chromium"
-cargo build --quiet --examples --all-features
+cargo build --quiet --workspace --examples --all-features
 node --test --test-concurrency=2 tests/browser/
 
 step "many nodes are one: PostgreSQL, NATS, nodes that are killed"
@@ -66,7 +94,8 @@ step "fuzz targets, some seconds each"
 tests/fuzz/run 10
 
 step "benchmarks, a short run: the harnesses work"
-cargo bench --quiet --all-features --bench report -- --quick
+# Not optimized: it is built from what the tests have built, and nobody looks at the figures.
+cargo bench --quiet --workspace --profile dev --all-features --bench report -- --quick
 node benches/browser/sync.mjs --quick
 
 step "all passed"

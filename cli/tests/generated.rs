@@ -32,7 +32,8 @@ fn tested(here: &Path) {
         assert!(made.status.success(), "{made:?}");
     }
     let members = templates.map(|template| format!("\"generated-{template}\"")).join(", ");
-    let profile = "[profile.dev]\ndebug = \"line-tables-only\"\n";
+    // As in this workspace, or its dependencies would be built again.
+    let profile = "[profile.dev]\ndebug = \"line-tables-only\"\n\n[profile.dev.package.\"*\"]\ndebug = false\n";
     fs::write(here.join("Cargo.toml"), format!("[workspace]\nmembers = [{members}]\nresolver = \"3\"\n\n{profile}"))
         .unwrap();
     // The same versions as this workspace has, which are on this machine.
