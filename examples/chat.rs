@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! cargo run --example chat         then open http://127.0.0.1:3000/chat in two browsers
+//! CHAT_FILL=10000 cargo run --example chat         a long day in the lobby; /chat?all shows all of it
 //! ```
 //!
 //! Kill the server and start it again: what was said is in `chat.db`. Turn JavaScript off: the same page is plain forms and links.
+//!
+//! Messages are streamed: they are in the store and in browsers, and a page on the server holds two numbers, the first and the last that its browser has.
 
 #[path = "look/mod.rs"]
 mod look;
@@ -19,19 +22,38 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use mizu::prelude::*;
-use mizu::sync::{self, Engine, Entity, Scope, SqliteStore, Tx};
-use mizu::{Document, PresenceDiff, TimerHandle};
+use mizu::sync::{self, Engine, Entity, Mutation, Scan, Scope, SqliteStore, Tx};
+use mizu::{Document, PresenceDiff, TimerHandle, Who};
 
 const ROOMS: [&str; 3] = ["lobby", "tea", "rust"];
 
-/// How many messages a page shows.
-const SHOWN: usize = 50;
+/// How many messages a page begins with, and how many earlier ones it fetches at a time.
+const SHOWN: u64 = 50;
 
 /// Who is quiet for so long types no longer.
 const QUIET: Duration = Duration::from_secs(3);
 
+/// How much was said in a room. It moves with every message, so a page that watches it hears of all and holds none.
+#[derive(Serialize, Deserialize)]
+struct Tally {
+    id: String,
+    said: u64,
+}
+
+/// The id of a room's only tally.
+const TALLY: &str = "tally";
+
+impl Entity for Tally {
+    const NAME: &'static str = "tally";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Said {
+    /// Its [`number`] in the room, from 1.
     id: String,
     name: String,
     text: String,
@@ -40,11 +62,16 @@ struct Said {
 }
 
 impl Entity for Said {
-    const NAME: &'static str = "said";
+    const NAME: &'static str = "message";
 
     fn id(&self) -> &str {
         &self.id
     }
+}
+
+/// Rows come in the order of their ids, and numbers of one length in the order that they count in.
+fn number(number: u64) -> String {
+    format!("{number:010}")
 }
 
 /// A message takes its author from whoever sends it, its time and place from the server.
@@ -53,11 +80,25 @@ async fn say(tx: &mut Tx, text: String) -> sync::Result {
     if text.is_empty() || text.chars().count() > 500 {
         return Err(tx.reject("bad_text", "A message has 1 to 500 characters."));
     }
-    let at = tx.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // Rows come in the order of their ids, so these begin with the time.
-    let id = format!("{:016x}-{}", at.as_micros(), tx.new_id());
     let name = tx.user::<Guest>()?.name();
-    tx.put(&Said { id, name, text, at: at.as_secs() }).await
+    put(tx, name, text).await
+}
+
+/// Several messages of one person at once.
+async fn fill(tx: &mut Tx, texts: Vec<String>) -> sync::Result {
+    let name = tx.user::<Guest>()?.name();
+    for text in texts {
+        put(tx, name.clone(), text).await?;
+    }
+    Ok(())
+}
+
+async fn put(tx: &mut Tx, name: String, text: String) -> sync::Result {
+    let at = tx.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    // One mutation of a scope at a time: nobody else counts meanwhile.
+    let said = tx.get::<Tally>(TALLY).await?.map_or(0, |tally| tally.said) + 1;
+    tx.put(&Tally { id: TALLY.into(), said }).await?;
+    tx.put(&Said { id: number(said), name, text, at }).await
 }
 
 /// Anybody: a number in a cookie, and a name made of it.
@@ -112,7 +153,9 @@ struct State {
     me: String,
     room: String,
     /// Kept up to date by the watch.
-    said: Rows<Said>,
+    tally: Rows<Tally>,
+    /// The numbers of the messages that the browser has: those behind the first, up to the second.
+    shown: (u64, u64),
     /// The names of who is there, by their keys.
     people: BTreeMap<String, String>,
     /// Who is typing, until their timer says that they went quiet.
@@ -129,6 +172,7 @@ enum Msg {
 #[derive(Serialize, Deserialize)]
 enum Do {
     Say { text: String },
+    Earlier,
     Typing,
 }
 
@@ -136,6 +180,7 @@ enum Do {
 #[serde(default)]
 struct Where {
     room: Option<String>,
+    all: Option<String>,
 }
 
 impl Page for Chat {
@@ -144,13 +189,11 @@ impl Page for Chat {
 
     async fn mount(&self, cx: &mut Ctx<Self>) -> Result<State> {
         let me = cx.user::<Guest>()?.name();
-        let room = asked(cx).await?;
-        let (said, people) = enter(cx, &room, &me).await?;
-        Ok(State { me, room, said, people, typing: BTreeMap::new() })
+        let asked = asked(cx).await?;
+        enter(cx, me, asked).await
     }
 
     fn render(&self, view: &View<State>) -> Markup {
-        let skip = view.said.len().saturating_sub(SHOWN);
         html! {
             nav id="rooms" class="choices" aria-label="Rooms" {
                 @for room in ROOMS {
@@ -159,8 +202,14 @@ impl Page for Chat {
             }
             div class="chat" {
                 section {
-                    // The newest is first in the document and last on the screen, where the list stays scrolled to.
-                    (view.region("messages", || html! { @for said in view.said.iter().skip(skip).rev() { (message(&said)) } }).tag("ul"))
+                    div class="scroll" {
+                        div {
+                            (view.region("earlier", || html! {
+                                @if view.shown.0 > 0 { button form="lv" name="lv" value=(lv::event(Do::Earlier)) { "Earlier" } }
+                            }))
+                            (view.stream("messages").tag("ol"))
+                        }
+                    }
                     (view.region("typing", || html! { (typing(view.typing.keys())) }).tag("p"))
                 }
                 aside {
@@ -177,10 +226,17 @@ impl Page for Chat {
 
     async fn handle(&self, cx: &mut Ctx<Self>, session: &mut Session<State>, event: Event) -> Result {
         session.keep();
-        let State { me, room, .. } = &session.state;
+        let State { me, room, shown, .. } = &mut session.state;
         match event.decode()? {
             Do::Say { text } => drop(cx.mutate(&scope(room)?, "say", &text).await?),
             Do::Typing => cx.broadcast(format!("typing:{room}"), me).await?,
+            Do::Earlier => {
+                let first = shown.0.saturating_sub(SHOWN);
+                let earlier = said(cx, room, first, shown.0).await?;
+                cx.stream("messages").prepend(messages(&earlier));
+                shown.0 = first;
+                session.mark("earlier");
+            }
         }
         Ok(())
     }
@@ -209,25 +265,27 @@ impl Page for Chat {
     }
 
     async fn refresh(&self, cx: &mut Ctx<Self>, session: &mut Session<State>) -> Result {
-        // Whoever has said it types no longer.
-        let State { said, typing, .. } = &mut session.state;
-        if let Some(quiet) = said.iter().next_back().and_then(|newest| typing.remove(&newest.name)) {
-            cx.cancel(quiet);
-            session.mark(["typing"]);
+        let State { room, tally, shown, typing, .. } = &mut session.state;
+        let new = said(cx, room, shown.1, count(tally)).await?;
+        cx.stream("messages").append(messages(&new));
+        shown.1 += new.len() as u64;
+        for said in &new {
+            // Whoever has said it types no longer.
+            if let Some(quiet) = typing.remove(&said.name) {
+                cx.cancel(quiet);
+            }
         }
         Ok(())
     }
 
     async fn params(&self, cx: &mut Ctx<Self>, session: &mut Session<State>) -> Result {
-        let room = asked(cx).await?;
-        let state = &mut session.state;
-        cx.unwatch(&scope(&state.room)?);
-        cx.unsubscribe(format!("typing:{}", state.room));
-        cx.untrack(&state.room);
-        cx.unwatch_presence(&state.room);
-        (state.said, state.people) = enter(cx, &room, &state.me).await?;
-        state.typing = BTreeMap::new();
-        state.room = room;
+        let asked = asked(cx).await?;
+        let State { room, me, .. } = &session.state;
+        cx.unwatch(&scope(room)?);
+        cx.unsubscribe(format!("typing:{room}"));
+        cx.untrack(room);
+        cx.unwatch_presence(room);
+        session.state = enter(cx, me.clone(), asked).await?;
         Ok(())
     }
 
@@ -240,20 +298,47 @@ impl Page for Chat {
     }
 }
 
-/// The room that the address names.
-async fn asked(cx: &mut Ctx<Chat>) -> Result<String> {
-    let Query(Where { room }) = cx.extract().await?;
+/// The room that the address names, and whether all of it is to be shown.
+async fn asked(cx: &mut Ctx<Chat>) -> Result<(String, bool)> {
+    let Query(Where { room, all }) = cx.extract().await?;
     let room = room.unwrap_or_else(|| ROOMS[0].to_owned());
-    if ROOMS.contains(&room.as_str()) { Ok(room) } else { Err(mizu::Error::not_found("There is no such room.")) }
+    if ROOMS.contains(&room.as_str()) {
+        Ok((room, all.is_some()))
+    } else {
+        Err(mizu::Error::not_found("There is no such room."))
+    }
 }
 
 /// Is there, and hears what happens there.
-async fn enter(cx: &mut Ctx<Chat>, room: &str, me: &str) -> Result<(Rows<Said>, BTreeMap<String, String>)> {
-    let said = cx.watch(&scope(room)?, ["messages"]).await?;
+async fn enter(cx: &mut Ctx<Chat>, me: String, (room, all): (String, bool)) -> Result<State> {
+    // What is said from now on comes as a change of the tally; what was said before is read.
+    let tally = cx.watch(&scope(&room)?, ["typing"]).await?;
     cx.subscribe(format!("typing:{room}"), Msg::Typing).await?;
-    cx.track(room, me).await?;
-    let people = cx.watch_presence(room, Msg::People).await?;
-    Ok((said, people.into_iter().map(named).collect()))
+    cx.track(&room, &me).await?;
+    let people = cx.watch_presence(&room, Msg::People).await?.into_iter().map(named).collect();
+    let last = count(&tally);
+    let first = if all { 0 } else { last.saturating_sub(SHOWN) };
+    let newest = said(cx, &room, first, last).await?;
+    cx.stream("messages").reset().append(messages(&newest));
+    Ok(State { me, room, tally, shown: (first, last), people, typing: BTreeMap::new() })
+}
+
+/// How much was said.
+fn count(tally: &Rows<Tally>) -> u64 {
+    tally.get(TALLY).map_or(0, |tally| tally.said)
+}
+
+/// What was said, behind one number and up to another.
+async fn said(cx: &mut Ctx<Chat>, room: &str, behind: u64, upto: u64) -> Result<Vec<Said>> {
+    let wanted = usize::try_from(upto.saturating_sub(behind))?;
+    if wanted == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(cx.read(&scope(room)?).await?.scan(Scan::all().after(&number(behind)).limit(wanted)).await?)
+}
+
+fn messages(said: &[Said]) -> Markup {
+    html! { @for said in said { (message(said)) } }
 }
 
 fn named(present: mizu::Present<String>) -> (String, String) {
@@ -264,7 +349,7 @@ fn message(said: &Said) -> Markup {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let today = now / 86_400 == said.at / 86_400;
     html! {
-        li id=(said.id) data-id=(said.id) {
+        li id={ "message-" (said.id) } {
             b { (said.name) } " "
             @if today { time { (format!("{:02}:{:02}", said.at / 3600 % 24, said.at / 60 % 60)) " UTC" } }
             p { (said.text) }
@@ -286,10 +371,24 @@ fn scope(room: &str) -> Result<Scope> {
     Ok(Scope::new(&format!("room:{room}"))?)
 }
 
+/// Has so many messages said in the lobby, by somebody.
+async fn fill_lobby(engine: &Engine, messages: usize) -> Result {
+    let texts: Vec<_> = (1..=messages).map(|at| format!("Message {at}.")).collect();
+    for texts in texts.chunks(250) {
+        let mutation = Mutation::new(&scope(ROOMS[0])?, "fill", texts)?;
+        engine.apply(Who::new(Guest(7)), mutation).await?;
+    }
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Result {
     tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
-    let engine = Engine::builder(SqliteStore::open("chat.db")?).mutator("say", say).public("room:*").build();
+    let engine = Engine::builder(SqliteStore::open("chat.db")?);
+    let engine = engine.mutator("say", say).mutator("fill", fill).public("room:*").build();
+    if let Some(messages) = std::env::var("CHAT_FILL").ok().and_then(|messages| messages.parse().ok()) {
+        fill_lobby(&engine, messages).await?;
+    }
     let app = Router::new().route("/chat", mizu::page(Chat)).merge(look::routes("/chat")).layer(from_fn(welcome));
     Live::builder().identity::<Guest>().sync(engine).build().serve(app).await
 }

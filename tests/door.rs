@@ -426,7 +426,7 @@ async fn parking_is_bounded() {
     assert_eq!(test.post("/rooms/a", [("lv", "click"), ("lv-token", &first)]).await.text("#clicks"), "1");
 
     let mut limits = ParkLimits::default();
-    limits.bytes = 10_000;
+    limits.bytes = 5_000;
     let live = Live::builder().secret("s").park_limits(limits).build();
     let test = TestApp::attached(live.attach(rooms()));
     for _ in 0..50 {

@@ -505,3 +505,87 @@ async fn what_a_handler_starts_first_runs_at_once() {
     page.until(|page| page.text("#done") == "task").await;
     page.until(|page| page.text("#done") == "task timer").await;
 }
+
+/// A page that is large enough to be forgotten.
+struct Long;
+
+impl Page for Long {
+    type State = (u32, Vec<u32>);
+    type Message = ();
+
+    async fn mount(&self, _cx: &mut Ctx<Self>) -> Result<Self::State> {
+        Ok((0, (0..300).collect()))
+    }
+
+    fn render(&self, view: &View<Self::State>) -> Markup {
+        let row = |number: &u32| html! { li id={ "n-" (number) } { "Number " (number) } };
+        html! {
+            button id="more" form="lv" name="lv" value="more" { "More" }
+            (view.region("clicks", || html! { (view.0) }))
+            (view.each("rows", &view.1, |number| format!("n-{number}"), row).tag("ul"))
+        }
+    }
+
+    async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Self::State>, _event: Event) -> Result {
+        session.state.0 += 1;
+        let next = session.state.1.len() as u32;
+        session.state.1.push(next);
+        session.mark(["clicks", "rows"]);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_idle_session_forgets_it_finds_again() {
+    let quiet = Duration::from_millis(500);
+    let live = Live::builder().dev(true).hibernate_after(quiet).build();
+    let app = TestApp::attached(live.attach(Router::new().route("/", mizu::page(Long))));
+    let mut page = app.connect("/").await;
+    page.click("#more").await;
+    // Events keep it awake.
+    for _ in 0..5 {
+        tokio::time::sleep(quiet / 2).await;
+        page.click("#more").await;
+    }
+    assert_eq!((page.count("li"), live.hibernating()), (306, 0));
+    tokio::time::sleep(2 * quiet).await;
+    assert_eq!(live.hibernating(), 1);
+    page.click("#more").await;
+    assert_eq!((page.text("#clicks"), page.count("li"), live.hibernating()), ("7".into(), 307, 0));
+    // A socket that drops finds the session as it was, asleep or not, and what happened is in its patch.
+    tokio::time::sleep(2 * quiet).await;
+    assert_eq!(live.hibernating(), 1);
+    let before = page.patches();
+    page.reconnect().await;
+    assert_eq!((page.text("#clicks"), page.count("li"), page.patches()), ("7".into(), 307, before));
+    page.click("#more").await;
+    assert_eq!((page.text("#clicks"), page.count("li")), ("8".into(), 308));
+    drop(page);
+}
+
+/// What marks are for: rows far apart in a long list, and one that is not in it any more.
+#[tokio::test]
+async fn marked_rows_of_a_long_list_change_alone() {
+    struct Rows;
+    impl Page for Rows {
+        type State = Vec<(usize, u32)>;
+        type Message = ();
+        async fn mount(&self, _cx: &mut Ctx<Self>) -> Result<Self::State> {
+            Ok((0..500).map(|at| (at, 0)).collect())
+        }
+        fn render(&self, view: &View<Self::State>) -> Markup {
+            let id = |row: &(usize, u32)| format!("r-{}", row.0);
+            html! { (view.each("rows", view.as_slice(), id, |row| html! { p id=(id(row)) { (row.1) } })) }
+        }
+        async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Self::State>, event: Event) -> Result {
+            let named: Vec<usize> = event.name().split('_').filter_map(|number| number.parse().ok()).collect();
+            named.iter().for_each(|&at| session.state[at].1 += 1);
+            session.mark(named.iter().map(|at| format!("r-{at}")).collect::<Vec<_>>());
+            Ok(())
+        }
+    }
+    let mut page = TestApp::new(Router::new().route("/", mizu::page(Rows))).connect("/").await;
+    page.send_event("3_499_17").await;
+    assert_eq!(["#r-3", "#r-17", "#r-499", "#r-4"].map(|id| page.text(id)), ["1", "1", "1", "0"]);
+    assert_eq!(page.notes().count(), 0);
+}

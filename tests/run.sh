@@ -96,6 +96,7 @@ tests/fuzz/run 10
 step "benchmarks, a short run: the harnesses work"
 # Not optimized: it is built from what the tests have built, and nobody looks at the figures.
 cargo bench --quiet --workspace --profile dev --all-features --bench report -- --quick
+node benches/browser/patch.mjs --quick
 node benches/browser/sync.mjs --quick
 
 step "all passed"

@@ -1,11 +1,22 @@
-/** What is measured in the page: a table changes, by the runtime's own steps, by idiomorph and by morphdom. Times are in milliseconds. */
+/**
+ * What is measured in the page: a table changes, by the runtime's own steps or its morph, by idiomorph and by morphdom. Times are in
+ * milliseconds.
+ */
 import { Idiomorph } from "idiomorph";
 import morphdom from "morphdom";
-import { CHILDREN, TEXT } from "../../runtime-js/src/constants.js";
+import { CHILDREN, INNER, PATCH, STEPS, TEXT } from "../../runtime-js/src/constants.js";
+import { Debug } from "../../runtime-js/src/debug.js";
 import { Fields } from "../../runtime-js/src/fields.js";
 import { Foreign } from "../../runtime-js/src/foreign.js";
+import { bodyOf, decodeFrame, encodeFrame } from "../../runtime-js/src/frame.js";
+import { Hooks } from "../../runtime-js/src/hooks.js";
 import { Morph } from "../../runtime-js/src/morph.js";
+import { encode } from "../../runtime-js/src/msgpack.js";
+import { Navigator } from "../../runtime-js/src/navigator.js";
 import { Ops } from "../../runtime-js/src/ops.js";
+import { Patcher } from "../../runtime-js/src/patch.js";
+import { Sequence } from "../../runtime-js/src/sequence.js";
+import { Streams } from "../../runtime-js/src/streams.js";
 import { Toggles } from "../../runtime-js/src/toggles.js";
 import { Waiting } from "../../runtime-js/src/waiting.js";
 
@@ -25,13 +36,17 @@ const html = ({ id, value }) =>
 /** @param {Row[]} rows */
 const all = (rows) => rows.map(html).join("");
 
-/** @type {Record<string, (rows: Row[]) => Next>} */
+/** @param {Row} row @returns {Row} */
+const changed = ({ id, value }) => ({ id, value: (value + 1) % 1_000 });
+
+/** The n-th change of a table. @type {Record<string, (rows: Row[], n: number) => Next>} */
 const CHANGES = {
-  touch(rows) {
-    const at = Math.floor(rows.length / 2);
-    const { id, value } = rows[at];
-    const row = { id, value: (value + 1) % 1_000 };
-    return { rows: rows.with(at, row), ops: [[TEXT, `row-${id}`, [CELL, 0], String(value).length, String(row.value)]] };
+  touch(rows, n) {
+    // Another row each time, all over the table.
+    const at = (Math.floor(rows.length / 2) + n * 7_919) % rows.length;
+    const row = changed(rows[at]);
+    const expected = String(rows[at].value).length;
+    return { rows: rows.with(at, row), ops: [[TEXT, `row-${row.id}`, [CELL, 0], expected, String(row.value)]] };
   },
   insert(rows) {
     const row = { id: rows.length + 1, value: 7 };
@@ -43,70 +58,90 @@ const CHANGES = {
     const steps = [-last, 1, ...Array.from({ length: last }, (_, at) => [last - 1 - at])];
     return { rows: rows.toReversed(), ops: [[CHILDREN, 0, [], rows.length, steps]] };
   },
-};
-
-const [toggles, waiting, foreign] = [new Toggles(), new Waiting(), new Foreign(document.body)];
-const ops = new Ops(new Morph(new Fields(), toggles, waiting, foreign), toggles, waiting, foreign);
-
-/** @type {Record<string, (region: Element, ops: Value[], html: string) => void>} */
-const WAYS = {
-  steps(region, steps) {
-    if (!ops.apply(region, steps)) throw new Error("the steps do not fit the table");
+  every(rows) {
+    const next = rows.map(changed);
+    const ops = next.map(({ id, value }, at) => [TEXT, `row-${id}`, [CELL, 0], String(rows[at].value).length, String(value)]);
+    return { rows: next, ops };
   },
-  idiomorph: (region, _, html) => void Idiomorph.morph(region, html, { morphStyle: "innerHTML" }),
-  morphdom: (region, _, html) => void morphdom(region, `<tbody id="${TABLE}">${html}</tbody>`, { childrenOnly: true }),
 };
 
-/** A table of these rows, laid out. @param {Row[]} rows */
-function show(rows) {
-  document.querySelector("table")?.remove();
-  const table = document.createElement("table");
-  table.innerHTML = `<tbody id="${TABLE}">${all(rows)}</tbody>`;
-  document.body.append(table);
-  table.getBoundingClientRect();
-  return /** @type {Element} */ (table.firstElementChild);
+/** Holds what the runtime changes, which it observes, and nothing else. */
+const root = document.createElement("div");
+document.body.append(root);
+
+const [toggles, waiting, foreign, debug] = [new Toggles(), new Waiting(), new Foreign(root), new Debug(null)];
+const morph = new Morph(new Fields(), toggles, waiting, foreign);
+const ops = new Ops(morph, toggles, waiting, foreign);
+const streams = new Streams(morph, toggles, foreign);
+const patcher = new Patcher(root, morph, ops, new Navigator(location, sessionStorage), debug, foreign, streams, new Hooks(root));
+const wrong = () => {
+  throw new Error("the patch does not fit the page");
+};
+const sequence = new Sequence(patcher, debug, wrong, wrong, () => {});
+let seq = 0;
+
+/** Applies a region as it comes out of the socket. @param {number} kind @param {Value} how */
+function patch(kind, how) {
+  const frame = encodeFrame(PATCH, "1", 0, encode([++seq, [[TABLE, kind, how]]]));
+  return () => sequence.next(bodyOf(decodeFrame(frame).body));
 }
 
-/** How often a change is done before the clock is read again: often enough for it to tell. @param {string} way @param {string} change */
-const together = (way, change) => (way === "steps" && change === "touch" ? 20 : 1);
-/** How often the clock is read then: a pause of the browser's own falls into one of these. */
-const GROUPS = 10;
+/** What is prepared is not measured, and what that gives is. @type {Record<string, (region: Element, next: Next, html: string) => () => void>} */
+const WAYS = {
+  steps: (_, { ops }) => patch(STEPS, ops),
+  morph: (_, __, html) => patch(INNER, html),
+  idiomorph: (region, _, html) => () => Idiomorph.morph(region, html, { morphStyle: "innerHTML" }),
+  morphdom(region, _, html) {
+    const whole = `<tbody id="${TABLE}">${html}</tbody>`;
+    return () => morphdom(region, whole, { childrenOnly: true });
+  },
+  /** A script that knows which text it is: what is left is the browser's own. */
+  hand(_, { ops }) {
+    const [, id, , , value] = /** @type {any} */ (ops[0]);
+    const text = /** @type {Text} */ (document.getElementById(id)?.children[CELL].firstChild);
+    return () => (text.data = value);
+  },
+};
+
+/** A table of these rows, laid out and painted. @param {Row[]} rows @param {Element} parent @param {string} layout */
+async function show(rows, parent, layout) {
+  document.querySelector("table")?.remove();
+  const table = document.createElement("table");
+  table.className = layout;
+  table.innerHTML = `<tbody id="${TABLE}">${all(rows)}</tbody>`;
+  parent.append(table);
+  // What is visible is found with a frame, and laid out with the next.
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  await new Promise((later) => setTimeout(later));
+  const region = /** @type {HTMLElement} */ (table.firstElementChild);
+  region.offsetHeight;
+  return region;
+}
 
 /**
- * Does the same change in each way, round after round, on a table that is made anew for each.
+ * Makes a table and changes it, one time after the other, each on a page that is laid out.
  *
- * @param {string} change @param {number} count of rows @param {number} rounds
- * @returns {Record<string, { script: number[], laidOut: number[] }>} by the way
+ * @param {{ way: string, change: string, count: number, layout: string, times: number }} what
+ * @returns {Promise<{ script: number, laidOut: number }>} how long a change took on average, until the script was done and until the page was laid out
  */
-window.measure = (change, count, rounds) => {
-  const rows = Array.from({ length: count }, (_, at) => ({ id: at + 1, value: ((at + 1) * 7_919) % 1_000 }));
-  const measured = Object.fromEntries(Object.keys(WAYS).map((way) => [way, { script: [], laidOut: [] }]));
-  // The first round warms up.
-  for (let round = 0; round <= rounds; round++) {
-    for (const [way, apply] of Object.entries(WAYS)) {
-      const size = together(way, change);
-      const changes = [CHANGES[change](rows)];
-      while (size > 1 && changes.length < size * GROUPS) changes.push(CHANGES[change](changes[changes.length - 1].rows));
-      const html = all(changes[changes.length - 1].rows);
-      const region = show(rows);
-      const script = [];
-      for (let from = 0; from < changes.length; from += size) {
-        const group = changes.slice(from, from + size);
-        const start = performance.now();
-        for (const { ops } of group) apply(region, ops, html);
-        script.push((performance.now() - start) / size);
-      }
-      const changed = performance.now();
-      region.getBoundingClientRect();
-      const layout = performance.now() - changed;
-      if (round > 0) {
-        measured[way].script.push(...script);
-        measured[way].laidOut.push(script.toSorted((a, b) => a - b)[Math.floor(script.length / 2)] + layout);
-      }
-      if (region.innerHTML !== html) throw new Error(`${way} gives something else than the HTML of the change ${change}`);
-    }
+window.measure = async ({ way, change, count, layout, times }) => {
+  let rows = Array.from({ length: count }, (_, at) => ({ id: at + 1, value: ((at + 1) * 7_919) % 1_000 }));
+  const region = await show(rows, way === "steps" || way === "morph" ? root : document.body, layout);
+  let [script, laidOut] = [0, 0];
+  for (let n = 0; n < times; n++) {
+    const next = CHANGES[change](rows, n);
+    rows = next.rows;
+    // Of use to those that take the whole region, and these change it once.
+    const apply = WAYS[way](region, next, way === "steps" || way === "hand" ? "" : all(rows));
+    const start = performance.now();
+    apply();
+    const done = performance.now();
+    region.offsetHeight;
+    laidOut += performance.now() - start;
+    script += done - start;
   }
-  return measured;
+  if (region.innerHTML !== all(rows)) throw new Error(`${way} gives something else than the HTML of the change ${change}`);
+  return { script: script / times, laidOut: laidOut / times };
 };
 
 window.ready = true;

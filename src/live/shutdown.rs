@@ -106,7 +106,8 @@ impl Shutdown {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let ended = self.state.ended.clone();
+        // Its own, because looking at one that all have in common, each time that any of them runs, would have all wait for each other.
+        let ended = self.state.ended.child_token();
         // Boxed, because each layer of futures around it would otherwise hold its memory once more.
         let task = Box::pin(task);
         self.state.tracker.spawn(async move { ended.run_until_cancelled(task).await })

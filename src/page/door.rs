@@ -24,7 +24,7 @@ use super::park::Hold;
 use super::pokes::Pokes;
 use super::runner::{Inbound, Inbox, send};
 use super::token::SessionId;
-use super::wire::{EphemeralBody, EventBody, FULL_LOAD, Join, Reply, Resync, Scopes};
+use super::wire::{Ack, EphemeralBody, EventBody, FULL_LOAD, Join, Reply, Resync, Scopes, Seq};
 use crate::edge::Who;
 use crate::live::{CloseCause, Connection, Handler, Kind, Message, Meta, Ref, Topic};
 
@@ -313,7 +313,11 @@ fn read(live: &Live, connection: &Connection, message: &Message) -> Result<Inbou
             }
             Ok(Inbound::Ephemeral(body.name, body.payload))
         }
-        Kind::ACK => Ok(Inbound::Confirmed),
+        Kind::ACK => {
+            // An older client says nothing more than that.
+            let seen = format.from_slice::<Ack>(&message.body).map_or_else(|_| Seq::default(), |body| body.seen);
+            Ok(Inbound::Confirmed(seen))
+        }
         _ => Ok(Inbound::Leave),
     }
 }

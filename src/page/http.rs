@@ -143,6 +143,7 @@ impl<P: Page> Visit<P> {
             Some(token) => self.take(token.session, token.generation, From::Anyone, None).await,
             None => None,
         };
+        let taken = taken.and_then(|(seat, held)| complete(seat, held, &Base::Nothing));
         // A mount has just rendered. Another rendering is due only for what came since.
         let render = taken.is_some() || flash.is_some();
         let (mut seat, held) = match taken {
@@ -180,7 +181,7 @@ impl<P: Page> Visit<P> {
         let (mut seat, held) = self.mount(None).await?;
         let response = match seat.cx.take_redirect() {
             Some(to) => see_other(&to),
-            None => fragments::answer(&seat.shown, names),
+            None => fragments::answer(&seat.whole(), names),
         };
         held.end(seat);
         Ok(response)
@@ -232,12 +233,21 @@ impl<P: Page> Visit<P> {
             }
             None => self.mount(None).await?,
         };
-        let outcome = seat.handle(event).await.map_err(panicked)?;
+        let outcome = seat.handle(Box::new(event)).await.map_err(panicked)?;
         let redirect = seat.cx.take_redirect();
         let generation = seat.generation;
         match (redirect, outcome) {
             (Some(to), _) => {
                 let mut response = see_other(&to);
+                if let Some(flash) = cookie::of_flash(&live, &seat.session.flash) {
+                    cookie::set(&mut response, FLASH_COOKIE, &flash);
+                }
+                held.end(seat);
+                Ok(response)
+            }
+            // Its items are in a browser: without scripts that begins with the page anew.
+            (None, _) if !seat.can_join(&Base::Nothing) => {
+                let mut response = see_other(&url);
                 if let Some(flash) = cookie::of_flash(&live, &seat.session.flash) {
                     cookie::set(&mut response, FLASH_COOKIE, &flash);
                 }
@@ -304,16 +314,18 @@ impl<P: Page> Visit<P> {
             return Ok(StatusCode::NO_CONTENT.into_response());
         };
         let from = if resume.is_some() { From::Anyone } else { From::Park };
-        let ready = match self.take(token.session, token.generation, from, Some(&request)).await {
-            Some((mut seat, held)) => {
-                let base = match resume {
-                    Some(seen) => Base::Seen(seen),
-                    None => {
-                        // A page that was loaded anew counts its events from the start.
-                        seat.answered = Default::default();
-                        Base::Token(token.shown)
-                    }
-                };
+        let taken = self.take(token.session, token.generation, from, Some(&request)).await;
+        let taken = taken.and_then(|(seat, held)| {
+            let base = resume.map_or_else(|| seat.base(token.shown.clone()), Base::Seen);
+            let (seat, held) = complete(seat, held, &base)?;
+            Some((seat, held, base))
+        });
+        let ready = match taken {
+            Some((mut seat, held, base)) => {
+                if resume.is_none() {
+                    // A page that was loaded anew counts its events from the start.
+                    seat.answered = Default::default();
+                }
                 Ready::new(seat, held, base, false, request.join())
             }
             None => {
@@ -359,16 +371,27 @@ impl<P: Page> Visit<P> {
     }
 }
 
+/// The session, if what it has streamed is not missing to a browser that shows this. Otherwise it is over.
+fn complete<P: Page>(seat: Box<Seat<P>>, held: Held, base: &Base) -> Option<(Box<Seat<P>>, Held)> {
+    if seat.can_join(base) {
+        return Some((seat, held));
+    }
+    tracing::debug!(session = %seat.id(), "what was streamed is not known any more; the page is mounted anew");
+    held.end(seat);
+    None
+}
+
 /// The whole document of a session as it was rendered last.
 fn document<P: Page>(seat: &Seat<P>, status: StatusCode) -> Result<Response, Response> {
     let (session, live) = (&seat.session, seat.cx.live());
     let plan = Plan::All(None);
-    let view = View::new(&session.state, &session.flash, session.who(), &plan, false);
+    let view = View::new(&session.state, &session.flash, session.who(), &plan);
     let make = || {
         let head = seat.page.head(&view);
         let offline = live.offline(&seat.claim.url);
         let offline = offline.map(|paths| Offline { user: session.who().key(), paths: paths.join(" ") });
-        let (title, page, token) = (seat.title().to_owned(), seat.shown.html(), seat.page_token());
+        let shown = seat.whole();
+        let (title, page, token) = (seat.title().to_owned(), shown.html(), seat.page_token(&shown));
         seat.page.layout(Document { title, head, page, token, dev: live.is_dev(), offline }).into_string()
     };
     let html = std::panic::catch_unwind(std::panic::AssertUnwindSafe(make)).map_err(|_| panicked(Panicked))?;

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
 
 use parking_lot::Mutex;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::rendered::Node;
 
 /// Regions whose own HTML is shorter than this, in bytes, are kept by each session for itself. Rows and lists never are.
-const WORTH: usize = 512;
+const WORTH: usize = 64;
 
 /// Places to look in, each behind a lock of its own.
 const SHELVES: usize = 64;
@@ -43,10 +43,14 @@ pub(crate) fn intern(node: Arc<Node>) -> Arc<Node> {
     if !is_shared(&node) {
         return node;
     }
-    let hash = hash(&node);
+    let hash = hash(&node, *SEED);
     let shelf = &SHELF[hash as usize % SHELVES];
     let known = shelf.lock().known.get(&hash).and_then(Weak::upgrade);
     if let Some(known) = known.filter(|known| same(known, &node)) {
+        // What was found out of the one holds for the other.
+        if let (Some(index), None) = (node.index.get(), known.index.get()) {
+            _ = known.index.set(index.clone());
+        }
         return known;
     }
     let mut shelf = shelf.lock();
@@ -58,34 +62,53 @@ pub(crate) fn intern(node: Arc<Node>) -> Arc<Node> {
     node
 }
 
-/// A rendering and all inside it, of which nothing is kept yet.
-pub(crate) fn intern_all(node: &Arc<Node>) -> Arc<Node> {
-    let children: Vec<_> = node.children.iter().map(intern_all).collect();
-    if children.iter().zip(&node.children).all(|(one, two)| Arc::ptr_eq(one, two)) {
-        return intern(node.clone());
-    }
-    intern(Arc::new(node.with_children(children)))
-}
-
 fn same(one: &Arc<Node>, two: &Arc<Node>) -> bool {
     Arc::ptr_eq(one, two)
         || (one.same_own(two) && one.children.iter().zip(&two.children).all(|(one, two)| same(one, two)))
 }
 
-fn hash(node: &Node) -> u64 {
-    let mut hasher = Xxh3::with_seed(*SEED);
-    write(node, &mut hasher);
-    hasher.digest()
+fn hash(node: &Node, seed: u64) -> u64 {
+    let own = xxh3_64_with_seed(node.html.as_bytes(), xxh3_64_with_seed(node.id.as_bytes(), seed));
+    node.children.iter().fold(own, |hash, child| match is_shared(child) {
+        // One that is kept is known by its place.
+        true => (hash ^ Arc::as_ptr(child) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31),
+        false => self::hash(child, hash),
+    })
 }
 
-fn write(node: &Node, hasher: &mut Xxh3) {
-    hasher.update(node.id.as_bytes());
-    hasher.update(node.html.as_bytes());
-    for child in &node.children {
-        // One that is kept is known by its place.
-        match is_shared(child) {
-            true => hasher.update(&(Arc::as_ptr(child) as usize).to_le_bytes()),
-            false => write(child, hasher),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(html: &str, children: Vec<Arc<Node>>) -> Arc<Node> {
+        let holes = vec![0; children.len()];
+        Arc::new(Node::new("x".into(), html.into(), holes, None).with_children(children))
+    }
+
+    #[test]
+    fn what_is_the_same_is_kept_once_and_what_is_not_is_not() {
+        let (long, short) = ("a".repeat(WORTH), "a".repeat(WORTH - 1));
+        let one = intern(node(&long, vec![]));
+        assert!(Arc::ptr_eq(&one, &intern(node(&long, vec![]))));
+        assert!(!Arc::ptr_eq(&one, &intern(node(&"b".repeat(WORTH), vec![]))));
+        let other = Arc::new(Node { id: "y".into(), ..one.with_children(vec![]) });
+        assert!(!Arc::ptr_eq(&one, &intern(other)), "another id");
+        let (small, again) = (node(&short, vec![]), node(&short, vec![]));
+        assert!(!Arc::ptr_eq(&intern(small.clone()), &intern(again.clone())), "too small to be looked for");
+        // What is inside counts, kept or not.
+        let around = |inside: &Arc<Node>| intern(node(&long, vec![inside.clone()]));
+        assert!(Arc::ptr_eq(&around(&small), &around(&again)));
+        assert!(Arc::ptr_eq(&around(&one), &around(&intern(node(&long, vec![])))));
+        assert!(!Arc::ptr_eq(&around(&one), &around(&small)));
+    }
+
+    #[test]
+    fn what_nobody_shows_is_forgotten() {
+        for number in 0..50_000 {
+            intern(node(&format!("{number:0100}"), vec![]));
         }
+        let held = |shelf: &Mutex<Shelf>| shelf.lock().known.len();
+        // As many as a shelf is never looked through for, and as many as others show at the time, twice.
+        assert!(SHELF.iter().map(held).sum::<usize>() < 4 * SHELVES * FEW);
     }
 }

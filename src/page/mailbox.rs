@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::asked::Asked;
 use super::event::Event;
 use super::heard::heard;
+use super::wire::Seq;
 use crate::live::{Published, Ref};
 
 /// How a subscription turns what was published into the page's message.
@@ -31,8 +32,8 @@ pub(crate) enum Mail<M> {
     /// The page is shown under another query.
     Params(Ref, Arc<str>, Box<Asked>),
     Resync(Vec<String>),
-    /// The browser has the join's answer.
-    Confirmed,
+    /// The browser has the join's answer, and the patches up to this one.
+    Confirmed(Seq),
     /// The browser left the page.
     Leave,
 }

@@ -53,6 +53,8 @@ mod rows;
 mod runner;
 mod seat;
 mod session;
+mod stream;
+mod stream_op;
 mod subscribed;
 mod template;
 #[cfg(feature = "testing")]
@@ -81,7 +83,8 @@ pub use notifier::SyncNotifier;
 pub use park::ParkLimits;
 pub use rows::{Iter, Rows, Snapshot};
 pub use session::{IntoMarks, Session};
+pub use stream::Stream;
 #[doc(hidden)]
 pub use template::{mutation, row_templates};
 pub use token::SessionId;
-pub use view::{Each, Region, Shared, View};
+pub use view::{Each, Place, Region, Shared, View};

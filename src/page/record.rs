@@ -75,7 +75,7 @@ impl Search<'_> {
 
     /// The rows of a list that are marked, without a look at the others.
     fn list(&mut self, list: &Arc<Node>) -> Option<Rc<Opened>> {
-        let marked = self.marks.iter().any(|mark| *mark == list.id);
+        let marked = self.marks.iter().any(|mark| **mark == *list.id);
         let mut rows: Vec<_> = self.marks.iter().filter_map(|mark| list.find_row(mark)).collect();
         self.found += rows.len() + usize::from(marked);
         rows.sort_unstable();
@@ -114,8 +114,6 @@ impl<'a> Plan<'a> {
 /// Keeps what regions gave while a render function runs.
 pub(crate) struct Recorder<'a> {
     plan: &'a Plan<'a>,
-    /// Whether other sessions may show the same: then what they have in common is kept once.
-    shares: bool,
     /// The regions whose closures are running, outermost first.
     frames: RefCell<Vec<Frame>>,
     /// Whether the page has a place for flash messages.
@@ -125,14 +123,23 @@ pub(crate) struct Recorder<'a> {
 /// A region or row whose closure is running.
 #[derive(Default)]
 struct Frame {
-    /// What was inside it before: some children of a node.
-    before: Option<(Arc<Node>, Range<usize>)>,
+    before: Option<Before>,
     /// Where among those the next one is expected.
     cursor: usize,
     opened: Option<Rc<Opened>>,
     /// Whether all inside it is to be rendered.
     all: bool,
     /// The regions spliced so far.
+    children: Vec<Arc<Node>>,
+}
+
+/// What was inside a region or row before: some children of a node.
+type Before = (Arc<Node>, Range<usize>);
+
+/// What a closure gave: its markup without what regions inside it gave, where those stand, and they in that order.
+struct Made {
+    html: String,
+    holes: Vec<u32>,
     children: Vec<Arc<Node>>,
 }
 
@@ -156,8 +163,8 @@ static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PLACEHOL
 const NUMBER: usize = 8;
 
 impl<'a> Recorder<'a> {
-    pub(crate) fn new(plan: &'a Plan<'a>, shares: bool) -> Self {
-        Self { plan, shares, frames: RefCell::default(), flash_placed: Cell::new(false) }
+    pub(crate) fn new(plan: &'a Plan<'a>) -> Self {
+        Self { plan, frames: RefCell::default(), flash_placed: Cell::new(false) }
     }
 
     /// What the region around the one being rendered knows of it.
@@ -193,39 +200,47 @@ impl<'a> Recorder<'a> {
             // The root always runs: it is how the marked regions are reached, and what is not in a region is compared for free.
             Some(previous) if !all && opened.is_none() && id != ROOT => previous,
             previous => {
-                let before = previous.clone().map(|node| (node.clone(), 0..node.children.len()));
-                let (html, holes, children) = self.run(before, opened, all, body);
-                let node =
-                    Node { id: id.into(), html: html.into(), holes: holes.into(), dependency, ..Node::default() };
-                self.settle(node, children, previous.as_ref())
+                let inside = previous.as_ref().map_or(0, |previous| previous.children.len());
+                let before = previous.map(|previous| (previous, 0..inside));
+                let (Made { html, holes, children }, before) = self.run(before, opened, all, body);
+                let previous = before.map(|(previous, _)| previous);
+                let id = previous.as_ref().map_or_else(|| id.into(), |previous| previous.id.clone());
+                self.settle(Node::new(id, html, holes, dependency), children, previous.as_ref())
             }
         }
     }
 
-    /// Runs a closure: its markup without what regions inside it gave, where those stand, and they in that order.
+    /// Runs a closure. Gives back what was known before.
     fn run(
         &self,
-        before: Option<(Arc<Node>, Range<usize>)>,
+        before: Option<Before>,
         opened: Option<Rc<Opened>>,
         all: bool,
         body: impl FnOnce() -> Markup,
-    ) -> (String, Vec<u32>, Vec<Arc<Node>>) {
+    ) -> (Made, Option<Before>) {
         self.frames.borrow_mut().push(Frame { before, opened, all, ..Frame::default() });
         let markup = body().into_string();
-        let children = self.frames.borrow_mut().pop().map(|frame| frame.children).unwrap_or_default();
-        split(markup, children)
+        let Frame { before, children, .. } = self.frames.borrow_mut().pop().unwrap_or_default();
+        (split(markup, children), before)
     }
 
     fn settle(&self, mut node: Node, children: Vec<Arc<Node>>, previous: Option<&Arc<Node>>) -> Arc<Node> {
         node.children = children.into();
         let node = node.settle(previous);
-        if self.shares && previous.is_none_or(|previous| !Arc::ptr_eq(previous, &node)) { intern(node) } else { node }
+        if previous.is_none_or(|previous| !Arc::ptr_eq(previous, &node)) { intern(node) } else { node }
     }
 
     /// A region that is the same for all who show the same value: whether it changed is for `make` to find.
     pub(crate) fn given(&self, id: &str, make: impl FnOnce() -> Arc<Node>) -> Arc<Node> {
         self.known(id);
         make()
+    }
+
+    /// The place of a stream: a region without HTML of its own.
+    pub(crate) fn stream(&self, id: &str) -> Arc<Node> {
+        let Known { previous, .. } = self.known(id);
+        let node = Node { streams: true, ..Node::new(id.into(), String::new(), Vec::new(), None) };
+        self.settle(node, Vec::new(), previous.as_ref())
     }
 
     /// Renders the rows of a list that must be.
@@ -250,12 +265,13 @@ impl<'a> Recorder<'a> {
             for (at, item) in items.iter().enumerate() {
                 let id = key(item);
                 let before = previous.as_ref().and_then(|list| before_row(list, (number, at), &id));
-                let made = self.run(before, None, true, || row(item));
+                let (made, _) = self.run(before, None, true, || row(item));
                 block.push(&id, made);
             }
             children.push(self.block(block, before));
         }
-        let list = Node { id: id.into(), ..Node::default() };
+        let id = previous.as_ref().map_or_else(|| id.into(), |previous| previous.id.clone());
+        let list = Node::new(id, String::new(), Vec::new(), None);
         self.settle(list, children, previous.as_ref())
     }
 
@@ -284,7 +300,7 @@ impl<'a> Recorder<'a> {
                     return None;
                 }
                 block.keep(before, kept..at);
-                let made = self.run(
+                let (made, _) = self.run(
                     Some((before.clone(), before.row_children(at))),
                     Some(opened.clone()),
                     opened.marked,
@@ -296,12 +312,14 @@ impl<'a> Recorder<'a> {
             block.keep(before, kept..before.row_count());
             children[number] = self.block(block, Some(before));
         }
-        Some(self.settle(Node { id: list.id.clone(), ..Node::default() }, children, Some(list)))
+        let new = Node::new(list.id.clone(), String::new(), Vec::new(), None);
+        Some(self.settle(new, children, Some(list)))
     }
 
     fn block(&self, block: Block, before: Option<&Arc<Node>>) -> Arc<Node> {
         let Block { rows, html, holes, children } = block;
-        let node = Node { html: html.into(), holes: holes.into(), rows: Some(Box::new(rows)), ..Node::default() };
+        let id = before.map_or_else(Arc::default, |before| before.id.clone());
+        let node = Node { rows: Some(Box::new(rows)), ..Node::new(id, html, holes, None) };
         self.settle(node, children, before)
     }
 
@@ -318,7 +336,7 @@ impl<'a> Recorder<'a> {
 }
 
 /// What was inside a row before, wherever it stood. Rows that held no regions leave nothing to know.
-fn before_row(list: &Arc<Node>, expected: (usize, usize), id: &str) -> Option<(Arc<Node>, Range<usize>)> {
+fn before_row(list: &Arc<Node>, expected: (usize, usize), id: &str) -> Option<Before> {
     let there = list.children.get(expected.0).filter(|block| *block.row(expected.1).id == *id);
     let (block, at) = match there {
         Some(block) => (block, expected.1),
@@ -350,7 +368,7 @@ impl Block {
         Self { rows, html, holes: Vec::new(), children: Vec::new() }
     }
 
-    fn push(&mut self, id: &str, (html, holes, children): (String, Vec<u32>, Vec<Arc<Node>>)) {
+    fn push(&mut self, id: &str, Made { html, holes, children }: Made) {
         let start = self.html.len() as u32;
         self.rows.ids.push_str(id);
         self.html.push_str(&html);
@@ -379,9 +397,9 @@ impl Block {
 }
 
 /// Takes the placeholders out of a region's markup: its own HTML, where its children stand, and they in that order.
-fn split(markup: String, children: Vec<Arc<Node>>) -> (String, Vec<u32>, Vec<Arc<Node>>) {
+fn split(markup: String, children: Vec<Arc<Node>>) -> Made {
     if children.is_empty() {
-        return (markup, Vec::new(), Vec::new());
+        return Made { html: markup, holes: Vec::new(), children };
     }
     let placeholders = children.len() * (PLACEHOLDER.len() + NUMBER);
     let (mut html, mut from) = (String::with_capacity(markup.len().saturating_sub(placeholders)), 0);
@@ -397,5 +415,5 @@ fn split(markup: String, children: Vec<Arc<Node>>) -> (String, Vec<u32>, Vec<Arc
         }
     }
     html.push_str(&markup[from..]);
-    (html, holes, placed)
+    Made { html, holes, children: placed }
 }

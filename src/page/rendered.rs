@@ -4,7 +4,7 @@
 //! that a change is found and sent for the innermost region it happened in. A region that did not change is the same `Arc` in
 //! the old tree and the new one, and what many sessions show is one `Arc` in the trees of all of them ([`super::intern`]).
 //!
-//! The rows of a list stand in blocks, some dozen in one piece of HTML: a row that changes costs a block, and a thousand rows cost
+//! The rows of a list stand in blocks, a dozen or so in one piece of HTML: a row that changes costs a block, and a thousand rows cost
 //! what their HTML does. A [`Part`] is what both a region and a row are to whoever compares or sends them.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub(crate) const ROOT: &str = "lv-root";
 pub(crate) const FLASH: &str = "lv-flash";
 
 /// Rows in a block.
-pub(crate) const BLOCK: usize = 32;
+pub(crate) const BLOCK: usize = 16;
 
 /// How a part relates to the element that carries its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) enum Extent {
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     /// The id of a region; nothing for rows.
-    pub(crate) id: Box<str>,
+    pub(crate) id: Arc<str>,
     /// The node's own HTML.
     pub(crate) html: Box<str>,
     /// Where in `html` the children stand, ascending. A list has no HTML of its own, and no holes: its children are its blocks.
@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) dependency: Option<u64>,
     /// Whether this region or one inside it has a dependency, and must be looked at whenever anything changes.
     pub(crate) watches: bool,
+    /// Whether a stream stands here, which is all that this region is, or inside.
+    pub(crate) streams: bool,
     /// Where in a list each row is; found when it is first asked for, and the same for as long as the rows are.
     pub(crate) index: OnceLock<Arc<Index>>,
 }
@@ -114,7 +116,7 @@ impl<'a> Part<'a> {
     }
 
     /// Every part, outermost first.
-    fn walk(&self, visit: &mut impl FnMut(&Self)) {
+    pub(crate) fn walk(&self, visit: &mut impl FnMut(&Self)) {
         visit(self);
         self.parts().for_each(|part| part.walk(visit));
     }
@@ -139,6 +141,21 @@ fn write(html: &str, holes: &[u32], children: &[Arc<Node>], out: &mut String) {
 }
 
 impl Node {
+    pub(crate) fn new(id: Arc<str>, html: String, holes: Vec<u32>, dependency: Option<u64>) -> Self {
+        let (html, holes, children) = (html.into(), holes.into(), Box::default());
+        Self {
+            id,
+            html,
+            holes,
+            children,
+            rows: None,
+            dependency,
+            watches: false,
+            streams: false,
+            index: OnceLock::new(),
+        }
+    }
+
     /// A page that was never rendered.
     pub(crate) fn empty() -> Arc<Self> {
         Arc::new(Self { id: ROOT.into(), ..Self::default() })
@@ -225,7 +242,7 @@ impl Node {
 
     /// The same with other children, which show the same.
     pub(crate) fn with_children(&self, children: Vec<Arc<Self>>) -> Self {
-        let Self { id, html, holes, rows, dependency, watches, index, .. } = self;
+        let Self { id, html, holes, rows, dependency, watches, streams, index, .. } = self;
         let rows = rows.as_ref().map(|rows| Box::new(Rows { ids: rows.ids.clone(), ends: rows.ends.clone() }));
         Self {
             id: id.clone(),
@@ -235,6 +252,7 @@ impl Node {
             rows,
             dependency: *dependency,
             watches: *watches,
+            streams: *streams,
             index: index.clone(),
         }
     }
@@ -247,12 +265,14 @@ impl Node {
             && self.rows == other.rows
             && self.dependency == other.dependency
             && self.watches == other.watches
+            && self.streams == other.streams
             && self.children.len() == other.children.len()
     }
 
     /// The node to keep after rendering: the previous one when nothing changed, so that unchanged parts stay shared.
     pub(crate) fn settle(mut self, previous: Option<&Arc<Self>>) -> Arc<Self> {
         self.watches = self.dependency.is_some() || self.children.iter().any(|child| child.watches);
+        self.streams |= self.children.iter().any(|child| child.streams);
         let Some(previous) = previous else { return Arc::new(self) };
         if self.same_own(previous) && self.children.iter().zip(&previous.children).all(|(a, b)| Arc::ptr_eq(a, b)) {
             return previous.clone();

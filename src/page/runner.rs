@@ -16,7 +16,7 @@ use super::park::Held;
 use super::pokes;
 use super::seat::{Base, Panicked, Refusal, Seat};
 use super::watch::Watch;
-use super::wire::{FULL_LOAD, Joined, Patch, Reply};
+use super::wire::{FULL_LOAD, Joined, Patch, Reply, Seq};
 use crate::live::{CloseCode, Connection, Kind, Message, Published, Ref, SendError, Topic};
 use crate::sync::Scope;
 
@@ -74,7 +74,7 @@ impl<P: Page> Runner<P> {
             Some(Ended::Left) => self.seat.unmount().await,
             Some(Ended::Panicked) => self.fail("panicked", "The page failed and starts again."),
             Some(Ended::Overflowed) => {
-                tracing::warn!(session = %id, "the session's mailbox overflowed; it starts again");
+                tracing::warn!(session = %id, "more came for the session than its browser takes in; it starts again");
                 self.fail("mailbox_full", "Too much happened at once; the page starts again.");
                 self.seat.unmount().await;
             }
@@ -130,6 +130,11 @@ impl<P: Page> Runner<P> {
     async fn serve(&mut self, held: &Held) -> Result<(), Ended> {
         let stopped = held.hold().stopped();
         tokio::pin!(stopped);
+        let quiet = self.seat.cx.live().settings().hibernate_after;
+        let mut last = tokio::time::Instant::now();
+        // Looked at when it is over, and not put off with each event: that would cost each event.
+        let idle = tokio::time::sleep(quiet);
+        tokio::pin!(idle);
         loop {
             let due = self.seat.cx.effects.next_due();
             let mailbox = self.seat.cx.mailbox().clone();
@@ -146,6 +151,7 @@ impl<P: Page> Runner<P> {
                 }
                 mail = mailbox.next() => {
                     let mut mail = mail.map_err(|Overflow| Ended::Overflowed)?;
+                    last = tokio::time::Instant::now();
                     for _ in 0..BURST {
                         // Boxed, because a callback's future would count for every idle session.
                         Box::pin(self.take(mail)).await?;
@@ -161,17 +167,28 @@ impl<P: Page> Runner<P> {
                     }
                     self.stale = true;
                 }
+                () = &mut idle => {
+                    let since = last.elapsed();
+                    if since >= quiet && !self.stale {
+                        self.seat.hibernate();
+                    }
+                    let next = if since >= quiet { quiet } else { quiet - since };
+                    idle.as_mut().reset(tokio::time::Instant::now() + next);
+                }
                 () = self.connection.drained(), if self.stale && !self.connection.is_drained() => {}
             }
             if self.stale && self.connection.is_drained() {
                 self.flush()?;
+            }
+            if self.seat.cx.streams.overflow() {
+                return Err(Ended::Overflowed);
             }
         }
     }
 
     async fn take(&mut self, mail: Mail<P::Message>) -> Result<(), Ended> {
         match mail {
-            Mail::Event(reference, event) => self.event(reference, *event).await?,
+            Mail::Event(reference, event) => self.event(reference, event).await?,
             Mail::Message(message) => self.seat.info(message).await?,
             Mail::Published(published, receive) => {
                 if let Some(message) = receive(&published) {
@@ -206,7 +223,10 @@ impl<P: Page> Runner<P> {
                     send(&self.connection, Kind::PATCH, &self.topic, Ref::PUSH, &patch);
                 }
             }
-            Mail::Confirmed => self.seat.cx.live().park().confirmed(self.seat.id()),
+            Mail::Confirmed(seen) => {
+                self.seat.cx.live().park().confirmed(self.seat.id());
+                self.seat.cx.streams.acknowledge(seen);
+            }
             Mail::Leave => return Err(Ended::Left),
         }
         self.stale = true;
@@ -225,7 +245,8 @@ impl<P: Page> Runner<P> {
         }
     }
 
-    async fn event(&mut self, reference: Ref, event: Event) -> Result<(), Ended> {
+    /// The event stays in its box: each future that holds it on its way would be larger by its size.
+    async fn event(&mut self, reference: Ref, event: Box<Event>) -> Result<(), Ended> {
         if let Some(answer) = self.seat.answered.find(reference) {
             self.unanswered.push((reference, answer.cloned()));
             return Ok(());
@@ -317,7 +338,7 @@ pub(crate) enum Inbound {
     Params(Ref, Arc<str>, Box<Asked>),
     Resync(Vec<String>),
     Ephemeral(String, serde_json::Value),
-    Confirmed,
+    Confirmed(Seq),
     Leave,
 }
 
@@ -331,7 +352,7 @@ impl<M: Send + 'static> Inbox for super::mailbox::Mailbox<M> {
                 self.push_or_pass(Mail::PassOn(name, payload));
                 return Ok(());
             }
-            Inbound::Confirmed => Mail::Confirmed,
+            Inbound::Confirmed(seen) => Mail::Confirmed(seen),
             Inbound::Leave => Mail::Leave,
         })
     }

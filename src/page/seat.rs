@@ -18,13 +18,13 @@ use super::error::{Error, Result};
 use super::event::Event;
 use super::flash::Flash;
 use super::history::History;
-use super::intern::intern_all;
 use super::mailbox::Mail;
 use super::park::{Claim, Parked};
 use super::patch::{self, Regions};
 use super::record::Plan;
-use super::rendered::{FLASH, Node, ROOT};
+use super::rendered::{FLASH, Fingerprint, Node, ROOT};
 use super::session::{Dirty, Session};
+use super::stream::{around, filled, inside, merged};
 use super::token::{Generation, SessionId, Token};
 use super::view::View;
 use super::watch::Watch;
@@ -47,6 +47,14 @@ pub(crate) struct Seat<P: Page> {
     pub(crate) seq: Seq,
     dirty: Dirty,
     history: History,
+    /// What is known of what the browser shows while the renderings are not kept.
+    asleep: Option<Asleep>,
+}
+
+/// A session that hibernates.
+struct Asleep {
+    shown: Fingerprint,
+    _counted: Arc<()>,
 }
 
 /// A callback panicked. The state may be half changed, so the session must end.
@@ -105,6 +113,9 @@ impl Answered {
     }
 }
 
+/// A page that takes less memory than this, in bytes, never hibernates.
+const AWAKE: usize = 4 * 1024;
+
 impl<P: Page> Seat<P> {
     /// Mounts the page and renders it for the first time.
     pub(crate) async fn mount(live: &Live, page: Arc<P>, claim: Claim, asked: Asked) -> Result<Result<Self>, Panicked> {
@@ -131,6 +142,7 @@ impl<P: Page> Seat<P> {
             seq: Seq::default(),
             dirty: Dirty::Nothing,
             history: History::default(),
+            asleep: None,
         };
         seat.render_whole()?;
         Ok(Ok(seat))
@@ -144,15 +156,33 @@ impl<P: Page> Seat<P> {
         &self.title
     }
 
-    /// The token for the page as it is shown now.
-    pub(crate) fn page_token(&self) -> String {
-        let shown = self.shown.fingerprint(self.cx.live().seed());
+    /// The page as it is shown now, with the items of its streams as long as these are held.
+    pub(crate) fn whole(&self) -> Arc<Node> {
+        filled(&self.shown, &|id| self.cx.streams.held(id))
+    }
+
+    /// What a joining browser shows that came with this token.
+    pub(crate) fn base(&self, shown: Fingerprint) -> Base {
+        if self.cx.streams.began_with(&shown) { Base::Seen(Seq::default()) } else { Base::Token(shown) }
+    }
+
+    /// Whether a browser that shows this can be brought up to date: what was streamed is held, or known.
+    pub(crate) fn can_join(&self, base: &Base) -> bool {
+        match base {
+            Base::Seen(seen) if *seen <= self.seq => self.cx.streams.know_since(*seen),
+            _ => self.cx.streams.are_complete(),
+        }
+    }
+
+    /// The token for a page as it is shown now.
+    pub(crate) fn page_token(&self, shown: &Node) -> String {
+        let shown = shown.fingerprint(self.cx.live().seed());
         self.cx.live().signer().sign(&Token { session: self.id(), generation: self.generation, shown })
     }
 
     /// The token for a browser that holds the session.
     pub(crate) fn resume_token(&self) -> String {
-        let shown = super::rendered::Fingerprint::default();
+        let shown = Fingerprint::default();
         self.cx.live().signer().sign(&Token { session: self.id(), generation: self.generation, shown })
     }
 
@@ -177,13 +207,14 @@ impl<P: Page> Seat<P> {
     }
 
     /// Handles an event; the messages of the one before are over.
-    pub(crate) async fn handle(&mut self, event: Event) -> Result<Result<(), Error>, Panicked> {
+    pub(crate) async fn handle(&mut self, event: Box<Event>) -> Result<Result<(), Error>, Panicked> {
         if !self.session.flash.is_empty() {
             self.session.flash = Flash::default();
             self.dirty.add(Dirty::Some(vec![FLASH.into()]));
         }
         let name = event.name().to_owned();
-        let outcome = self.call("handle", async move |page, cx, session| page.handle(cx, session, event).await).await?;
+        let outcome =
+            self.call("handle", async move |page, cx, session| page.handle(cx, session, *event).await).await?;
         self.show_written().await?;
         if let Err(error) = &outcome {
             self.failed(error, &name);
@@ -293,7 +324,7 @@ impl<P: Page> Seat<P> {
                 }
                 Mail::Poke(poke) => self.poked(&poke).await?,
                 // Sent over a socket that has dropped since; the browser sends it again.
-                Mail::Event(..) | Mail::Params(..) | Mail::Resync(_) | Mail::Confirmed | Mail::Leave => {}
+                Mail::Event(..) | Mail::Params(..) | Mail::Resync(_) | Mail::Confirmed(_) | Mail::Leave => {}
                 // Nobody was there to hear it.
                 Mail::Heard(_) | Mail::PassOn(..) => {}
             }
@@ -308,22 +339,39 @@ impl<P: Page> Seat<P> {
         let mut title = None;
         if dirty != Dirty::Nothing {
             let (new, new_title) = self.render(&dirty)?;
-            regions = patch::between(&self.shown, &new);
+            regions = match self.asleep.take() {
+                Some(Asleep { shown, .. }) => {
+                    let seed = self.cx.live().seed();
+                    shown.changed(&new, seed).iter().map(patch::whole).collect()
+                }
+                None => patch::between(&self.shown, &new),
+            };
             if self.cx.live().is_dev() {
                 self.check(&dirty, &new)?;
             }
-            self.shown = new;
+            self.show(new);
             if self.title != new_title {
                 self.title = new_title;
                 title = Some(self.title.to_string());
             }
         }
-        Ok(self.number(regions, title))
+        if self.cx.live().is_dev() {
+            self.cx.streams.check_places();
+            self.tell_stream_mistakes();
+        }
+        let streams = self.cx.streams.take(self.seq.next());
+        Ok(self.number(regions, streams, title))
     }
 
-    fn number(&mut self, regions: Regions, title: Option<String>) -> Option<Patch> {
+    /// The page looks like this now.
+    fn show(&mut self, page: Arc<Node>) {
+        self.shown = page;
+        self.cx.streams.placed(&self.shown);
+    }
+
+    fn number(&mut self, mut regions: Regions, streams: Regions, title: Option<String>) -> Option<Patch> {
         let commands = std::mem::take(&mut self.cx.commands);
-        if regions.is_empty() && title.is_none() && commands.is_empty() {
+        if regions.is_empty() && streams.is_empty() && title.is_none() && commands.is_empty() {
             return None;
         }
         self.seq = self.seq.next();
@@ -331,18 +379,18 @@ impl<P: Page> Seat<P> {
             self.title_version = self.seq;
         }
         self.history.record(&regions, self.seq);
+        regions.extend(streams);
         Some(Patch { seq: self.seq, regions, title, commands })
     }
 
     /// Renders what is dirty.
     fn render(&self, dirty: &Dirty) -> Result<(Arc<Node>, Box<str>), Panicked> {
         let plan = match dirty {
-            Dirty::Some(marks) => Plan::marked(&self.shown, marks),
+            Dirty::Some(marks) if self.asleep.is_none() => Plan::marked(&self.shown, marks),
             _ => Plan::All(Some(&self.shown)),
         };
         let render = || {
-            let shares = self.cx.is_armed();
-            let view = View::new(&self.session.state, &self.session.flash, self.session.who(), &plan, shares);
+            let view = View::new(&self.session.state, &self.session.flash, self.session.who(), &plan);
             let node = view.record(|view| self.page.render(view));
             (node, self.page.title(&view).into())
         };
@@ -354,14 +402,19 @@ impl<P: Page> Seat<P> {
 
     /// Renders all of it as a new page: nothing is assumed of what a browser shows.
     pub(crate) fn render_whole(&mut self) -> Result<(), Panicked> {
-        (self.shown, self.title) = self.render(&Dirty::All)?;
+        let page;
+        (page, self.title) = self.render(&Dirty::All)?;
+        self.show(page);
+        self.asleep = None;
         self.dirty = Dirty::Nothing;
         self.cx.commands.clear();
         if self.cx.live().is_dev() {
             self.mistakes(&self.shown.clone());
             // There is no console yet to tell.
             self.cx.commands.clear();
+            self.cx.streams.check_places();
         }
+        self.cx.streams.settle();
         Ok(())
     }
 
@@ -399,40 +452,101 @@ impl<P: Page> Seat<P> {
         }
     }
 
+    /// In development: what was streamed and could not be shown.
+    fn tell_stream_mistakes(&mut self) {
+        for mistake in self.cx.streams.take_mistakes() {
+            let page = std::any::type_name::<P>();
+            tracing::error!(page, mistake, "what was streamed can't be shown");
+            self.cx.commands.push(Command::Debug(format!("{page}: {mistake}")));
+        }
+    }
+
     /// What a browser that showed `base` needs to show this page as it is now.
     pub(crate) fn join(&mut self, base: &Base) -> Result<Option<Patch>, Panicked> {
-        // From now on it changes with those of others.
-        self.shown = intern_all(&self.shown);
-        let before = self.shown.clone();
-        let seen_before = self.seq;
-        let fresh = self.refresh()?;
         let seed = self.cx.live().seed();
-        let (regions, title) = match base {
-            Base::Seen(seen) if *seen <= seen_before => {
-                let title = self.title_version > *seen;
-                (self.history.since(*seen, &self.shown), title.then(|| self.title.to_string()))
+        let before = matches!(base, Base::Token(_)).then(|| match &self.asleep {
+            Some(asleep) => asleep.shown.clone(),
+            None => self.whole().fingerprint(seed),
+        });
+        if self.asleep.is_some() {
+            self.dirty = Dirty::All;
+        }
+        // It showed exactly what was rendered last: what has changed since is the patch.
+        let same = before.filter(|before| matches!(base, Base::Token(shown) if shown == before));
+        let seen = if let Base::Seen(seen) = base { Some(*seen).filter(|seen| *seen <= self.seq) } else { None };
+        if same.is_none() && seen.is_none() {
+            self.cx.streams.settle();
+        }
+        let mut streams = seen.map(|seen| self.cx.streams.since(seen)).unwrap_or_default();
+        let fresh = self.refresh()?;
+        if same.is_some() {
+            self.cx.streams.join(self.seq, same);
+            return Ok(fresh);
+        }
+        let (regions, title) = match (base, seen) {
+            (_, Some(seen)) => {
+                streams = merged(streams.iter().chain(fresh.iter().flat_map(|patch| &patch.regions)));
+                streams.retain(|stream| self.cx.streams.places().contains(&stream.id));
+                let title = self.title_version > seen;
+                (self.history.since(seen, &self.shown), title.then(|| self.title.to_string()))
             }
-            // It showed exactly what was rendered last: what has changed since is the patch.
-            Base::Token(shown) if before.fingerprint(seed) == *shown => return Ok(fresh),
-            Base::Token(shown) => {
-                let regions = shown.changed(&self.shown, seed).iter().map(patch::whole).collect::<Vec<_>>();
-                let title = (!regions.is_empty()).then(|| self.title.to_string());
+            (Base::Token(shown), _) => {
+                let whole = self.whole();
+                let changed: Vec<_> = shown.changed(&whole, seed).iter().map(|part| part.id).collect();
+                let title = (!changed.is_empty()).then(|| self.title.to_string());
+                let regions = self.anew(changed, &mut streams);
                 (regions, title)
             }
-            Base::Seen(_) | Base::Nothing => (vec![patch::whole(&self.shown.part())], Some(self.title.to_string())),
+            _ => {
+                let regions = self.anew(vec![ROOT], &mut streams);
+                (regions, Some(self.title.to_string()))
+            }
         };
         self.cx.commands = fresh.map(|patch| patch.commands).unwrap_or_default();
-        Ok(self.number(regions, title))
+        let patch = self.number(regions, streams, title);
+        self.cx.streams.join(self.seq, None);
+        Ok(patch)
+    }
+
+    /// These regions whole. A browser keeps the items of streams in what comes anew, so each of those follows by itself.
+    fn anew(&self, ids: Vec<&str>, streams: &mut Regions) -> Regions {
+        let places = self.cx.streams.places();
+        let parts = ids.into_iter().filter_map(|id| self.shown.find(id));
+        let mut regions = Vec::new();
+        for part in parts {
+            streams.extend(self.cx.streams.whole(&inside(&part, places)));
+            if !places.iter().any(|place| **place == *part.id) {
+                regions.push(patch::whole(&part));
+            }
+        }
+        regions
     }
 
     /// Regions whole, as a patch of their own. Where the page is in doubt as a whole, it is rendered as a whole.
     pub(crate) fn resync(&mut self, ids: &[String]) -> Result<Option<Patch>, Panicked> {
+        let ids = match self.asleep.take() {
+            Some(_) => vec![ROOT.to_owned()],
+            None => around(ids, &self.shown, self.cx.streams.places()),
+        };
         if ids.iter().any(|id| id == ROOT) {
-            (self.shown, self.title) = self.render(&Dirty::All)?;
+            let page;
+            (page, self.title) = self.render(&Dirty::All)?;
+            self.show(page);
             self.dirty = Dirty::Nothing;
         }
-        let regions = patch::resync(ids, &self.shown);
-        Ok(self.number(regions, None))
+        let regions = patch::resync(&ids, &self.shown);
+        let streams = self.cx.streams.take(self.seq.next());
+        Ok(self.number(regions, streams, None))
+    }
+
+    /// Nothing has happened for a while: forgets what the page looks like, where that is worth it. The next patch has the regions that change whole.
+    pub(crate) fn hibernate(&mut self) {
+        if self.asleep.is_some() || self.dirty != Dirty::Nothing || self.shown.footprint() < AWAKE {
+            return;
+        }
+        let shown = self.shown.fingerprint(self.cx.live().seed());
+        self.asleep = Some(Asleep { shown, _counted: self.cx.live().count_hibernating() });
+        self.shown = Node::empty();
     }
 
     /// The session is over.
@@ -450,7 +564,7 @@ pub(crate) enum Base {
     /// The page of this session's patch with this number.
     Seen(Seq),
     /// A page with these hashes.
-    Token(super::rendered::Fingerprint),
+    Token(Fingerprint),
     /// Nothing.
     Nothing,
 }
@@ -463,7 +577,8 @@ impl<P: Page> Parked for Seat<P> {
     fn footprint(&self) -> usize {
         // What may still be sent to it counts from the start.
         let mail = if self.cx.is_subscribed() { self.cx.mailbox().footprint() } else { 0 };
-        size_of::<Self>() + self.shown.footprint() + encoded_len(&self.session.state) + mail
+        let streams = self.cx.streams.footprint();
+        size_of::<Self>() + self.shown.footprint() + encoded_len(&self.session.state) + streams + mail
     }
 
     fn end(self: Box<Self>) {

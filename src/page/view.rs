@@ -54,9 +54,8 @@ impl<S> Deref for View<'_, S> {
 }
 
 impl<'a, S> View<'a, S> {
-    /// With `shares`, what other sessions show as well is kept once.
-    pub(crate) fn new(state: &'a S, flash: &'a Flash, who: &'a Who, plan: &'a Plan<'a>, shares: bool) -> Self {
-        Self { state, flash, who, recorder: Recorder::new(plan, shares) }
+    pub(crate) fn new(state: &'a S, flash: &'a Flash, who: &'a Who, plan: &'a Plan<'a>) -> Self {
+        Self { state, flash, who, recorder: Recorder::new(plan) }
     }
 
     /// A part of the page that is rendered, compared and sent on its own: an element of this id.
@@ -111,7 +110,7 @@ impl<'a, S> View<'a, S> {
     /// A list of keyed rows, each a region of its own: marking one renders that one without visiting the others.
     ///
     /// `key` gives the id of a row's element, `row` gives that element with the id on it. Rows are added, removed and
-    /// reordered by marking the list itself. The element around them is a `div` unless [`Each::tag`] says otherwise.
+    /// reordered by marking the list itself. The element around them is a `div` unless [`Region::tag`] says otherwise.
     pub fn each<'v, T, I, K, R>(
         &'v self,
         id: impl Into<Cow<'v, str>>,
@@ -125,6 +124,23 @@ impl<'a, S> View<'a, S> {
         R: Fn(&T) -> Markup,
     {
         Region::new(&self.recorder, id, Each { items, key, row })
+    }
+
+    /// The place of a stream: an element of this id and the attribute `data-lv-stream`. Its items come from [`Ctx::stream`](crate::Ctx::stream); a mark or a patch of what is
+    /// around it leaves them as they are.
+    ///
+    /// It stays the same element for as long as the page shows it: with another tag, or in another region, it is another one and begins empty.
+    ///
+    /// ```
+    /// use mizu::prelude::*;
+    ///
+    /// fn render(view: &View<u8>) -> Markup {
+    ///     html! { (view.stream("messages").tag("ol").class("chat")) }
+    /// }
+    /// # assert_eq!(mizu::testing::render_once(&7, render), r#"<ol id="messages" data-lv-stream="" class="chat"></ol>"#);
+    /// ```
+    pub fn stream<'v>(&'v self, id: impl Into<Cow<'v, str>>) -> Region<'v, Place> {
+        Region::new(&self.recorder, id, Place { _private: () }).attribute("data-lv-stream", "")
     }
 
     /// The place where flash messages show. Without it they show at the top of the page.
@@ -203,7 +219,7 @@ impl<'v> Element<'v> {
     }
 }
 
-/// A part of a page about to be spliced into markup; see [`View::region`], [`View::each`] and [`View::shared`].
+/// A part of a page about to be spliced into markup; see [`View::region`], [`View::each`], [`View::shared`] and [`View::stream`].
 #[must_use = "a region shows only where it is spliced: (view.region(..))"]
 pub struct Region<'v, B> {
     recorder: &'v Recorder<'v>,
@@ -225,6 +241,12 @@ pub struct Shared<V, R> {
     /// Taken when it is spliced.
     value: Cell<Option<V>>,
     render: R,
+}
+
+/// What a stream shows is not the server's; see [`View::stream`].
+#[derive(Debug)]
+pub struct Place {
+    _private: (),
 }
 
 impl<'v, B> Region<'v, B> {
@@ -300,6 +322,12 @@ where
     }
 }
 
+impl Render for Region<'_, Place> {
+    fn render_to(&self, out: &mut String) {
+        self.splice(self.recorder.stream(&self.id), out);
+    }
+}
+
 impl<V, R> Render for Region<'_, Shared<V, R>>
 where
     V: Hash + Eq + Send + Sync + 'static,
@@ -362,7 +390,7 @@ mod tests {
     fn record(state: &Probe, plan: &Plan<'_>) -> Arc<Node> {
         state.ran.borrow_mut().clear();
         let (flash, who) = (Flash::default(), Who::anybody());
-        View::new(state, &flash, &who, plan, true).without_flash().record(page)
+        View::new(state, &flash, &who, plan).without_flash().record(page)
     }
 
     fn check(marks: &[&str], change: impl FnOnce(&mut Probe), ran: &[&str], patched: &[&str]) {
@@ -416,7 +444,7 @@ mod tests {
         let evil = |view: &View<String>| html! { (view.region("a", || html! { "x" })) p { (view.as_str()) } };
         let (flash, who) = (Flash::default(), Who::anybody());
         // Even with the right placeholder, which nobody outside knows, nothing worse than a repeated region comes of it.
-        let view = View::new(&state, &flash, &who, &Plan::All(None), false).without_flash();
+        let view = View::new(&state, &flash, &who, &Plan::All(None)).without_flash();
         assert!(view.record(evil).html().starts_with(r#"<div id="a">x</div>"#));
     }
 
@@ -435,8 +463,8 @@ mod tests {
         #[test]
         fn patches_lead_from_old_to_new(
             a in 0..3u32, b in 0..3u32,
-            before in proptest::collection::vec((0..9u32, 0..3u32), 0..9),
-            after in proptest::collection::vec((0..9u32, 0..3u32), 0..9),
+            before in proptest::collection::vec((0..60u32, 0..3u32), 0..50),
+            after in proptest::collection::vec((0..60u32, 0..3u32), 0..50),
         ) {
             let unique = |rows: Vec<(u32, u32)>| {
                 let mut seen = std::collections::HashSet::new();

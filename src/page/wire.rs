@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fields::Fields;
 use super::ops::Op;
+use super::stream_op::StreamOp;
 
 /// The number of a patch in its session, from 1. 0 is the page as the GET showed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,6 +114,14 @@ body! {
 }
 
 body! {
+    /// ACK: the browser has the join's answer.
+    Ack {
+        /// The last patch it applied.
+        seen: Seq = Seq::default(),
+    }
+}
+
+body! {
     /// RESYNC: the browser wants regions whole.
     Resync {
         /// Their ids.
@@ -147,7 +156,7 @@ impl<'de> Deserialize<'de> for Params {
 /// What changed in a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RegionPatch {
-    pub(crate) id: Box<str>,
+    pub(crate) id: Arc<str>,
     pub(crate) change: Change,
 }
 
@@ -160,6 +169,8 @@ pub(crate) enum Change {
     Outer(String),
     /// Steps from what it was.
     Ops(Arc<[Op]>),
+    /// Steps of the stream that it is.
+    Stream(Arc<[StreamOp]>),
 }
 
 impl Serialize for RegionPatch {
@@ -168,6 +179,7 @@ impl Serialize for RegionPatch {
             Change::Inner(html) => (&self.id, 0u8, html).serialize(out),
             Change::Outer(html) => (&self.id, 1u8, html).serialize(out),
             Change::Ops(ops) => (&self.id, 2u8, &**ops).serialize(out),
+            Change::Stream(ops) => (&self.id, 3u8, &**ops).serialize(out),
         }
     }
 }
@@ -344,12 +356,27 @@ mod tests {
         ];
         let change = Change::Ops(ops.into());
         let steps = patch(2, vec![Arc::new(RegionPatch { id: "rows".into(), change })], None, vec![]);
+        let items = |ids: &str| ids.chars().map(|id| format!("<li id=\"{id}\">")).collect::<String>().into();
+        let change = Change::Stream(Arc::new([
+            StreamOp::Append(items("ab"), None),
+            StreamOp::Append(items("c"), Some(50)),
+            StreamOp::Prepend(items("d"), None),
+            StreamOp::Prepend(items("e"), Some(300)),
+            StreamOp::Insert(items("f"), 1, None),
+            StreamOp::Insert(items("g"), 70_000, Some(50)),
+            StreamOp::Upsert(items("a"), None),
+            StreamOp::Upsert(items("h"), Some(50)),
+            StreamOp::Remove("\u{6c34}\"".into()),
+            StreamOp::Reset,
+        ]));
+        let streamed = patch(3, vec![Arc::new(RegionPatch { id: "log".into(), change })], None, vec![]);
         let joined = Joined { topic: "1", session: "AQ", seq: Seq(3), heartbeat: 25_000, dev: false, fresh: true };
         let bodies = [
             ("patch: one region", golden(&text)),
             ("patch: a row and the title", golden(&row)),
             ("patch: commands only", golden(&told)),
             ("patch: steps", golden(&steps)),
+            ("patch: steps of a stream", golden(&streamed)),
             ("reply: nothing changed", golden(&Reply::<()> { outcome: Ok(None), patch: None })),
             ("reply: an event's patch", golden(&Reply::<()> { outcome: Ok(None), patch: Some(&text) })),
             ("reply: refused", golden(&Reply::<()> { outcome: Err(("full", "No room.")), patch: Some(&text) })),

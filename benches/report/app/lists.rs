@@ -1,5 +1,8 @@
-//! The same thousand rows twice: in one region, and each a region of its own.
+//! The same thousand rows twice: in one region, and each a region of its own. `?own` gives rows that nobody else has.
 
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::RawQuery;
 use mizu::prelude::*;
 
 const ROWS: usize = 1_000;
@@ -12,7 +15,7 @@ pub(super) enum Lists {
     Each,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Row {
     id: usize,
     value: usize,
@@ -45,27 +48,36 @@ pub(crate) fn inserted() -> String {
     Row::new(ROWS + 1).markup().into_string()
 }
 
+/// What everybody begins with; a copy is made by whoever changes them.
+static ROWS_OF_ALL: LazyLock<Arc<Vec<Row>>> = LazyLock::new(|| Arc::new((1..=ROWS).map(Row::new).collect()));
+
 impl Page for Lists {
-    type State = Vec<Row>;
+    type State = Arc<Vec<Row>>;
     type Message = ();
 
-    async fn mount(&self, _cx: &mut Ctx<Self>) -> Result<Vec<Row>> {
-        Ok((1..=ROWS).map(Row::new).collect())
+    async fn mount(&self, cx: &mut Ctx<Self>) -> Result<Self::State> {
+        let RawQuery(query) = cx.extract().await?;
+        let mut rows = ROWS_OF_ALL.clone();
+        if query.is_some() {
+            let own: usize = rand::random_range(0..1_000);
+            Arc::make_mut(&mut rows).iter_mut().for_each(|row| row.value = (row.id * own + row.value) % 1_000);
+        }
+        Ok(rows)
     }
 
-    fn render(&self, view: &View<Vec<Row>>) -> Markup {
+    fn render(&self, view: &View<Self::State>) -> Markup {
         html! {
             table {
                 @match self {
                     Self::One => (view.region("rows", || html! { @for row in view.iter() { (row.markup()) } }).tag("tbody")),
-                    Self::Each => (view.each("rows", view, Row::region, Row::markup).tag("tbody")),
+                    Self::Each => (view.each("rows", view.as_slice(), Row::region, Row::markup).tag("tbody")),
                 }
             }
         }
     }
 
-    async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Vec<Row>>, event: Event) -> Result {
-        let rows = &mut session.state;
+    async fn handle(&self, _cx: &mut Ctx<Self>, session: &mut Session<Self::State>, event: Event) -> Result {
+        let rows = Arc::make_mut(&mut session.state);
         match event.name() {
             "touch" => {
                 let id: usize = event.value("id")?;

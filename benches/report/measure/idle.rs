@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sessions::{browsers, sockets};
-use crate::process::{MIZU, PLAIN, Server};
+use crate::process::{APP, MIZU, PLAIN, Server};
 use crate::table::{Figure, Row, Table, Target};
 use crate::{Plan, Result};
 
@@ -38,6 +38,37 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
         target: Target::Within(Figure::Bytes(10.0 * 1024.0)),
     });
     Ok(())
+}
+
+/// A thousand rows, which a session shows alone and with many others. What a session on the counter takes is the baseline.
+pub(crate) async fn rows(plan: &Plan, table: &mut Table) -> Result {
+    let many = plan.sessions.min(500);
+    for (url, what) in [("/list", "in one region"), ("/each", "by `view.each`")] {
+        // Each alone shows rows of its own.
+        let (alone, without) = (
+            held(APP, if url == "/list" { "/list?own" } else { "/each?own" }, many).await?,
+            held(MIZU, "/counter", many).await?,
+        );
+        let shared = held(APP, url, many).await?;
+        for (shows, memory, most) in [("alone", alone, 200.0), (&*format!("as {many} do"), shared, 12.0)] {
+            table.push(Row {
+                what: format!("memory of a session that shows 1,000 rows {what}, {shows}"),
+                mizu: Figure::Bytes(memory),
+                baseline: Some(("counter", Figure::Bytes(without))),
+                target: Target::Within(Figure::Bytes(most * 1024.0)),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What each of some sessions on a page takes.
+async fn held(server: &str, url: &'static str, sessions: usize) -> Result<f64> {
+    let server = Server::start(server)?;
+    drop(browsers(server.address, url, WARM_UP).await?);
+    let before = settled(&server).await?;
+    let _browsers = browsers(server.address, url, sessions).await?;
+    Ok(settled(&server).await?.saturating_sub(before) as f64 / sessions as f64)
 }
 
 /// The resident memory once it has stayed the same for a while.

@@ -20,8 +20,10 @@ use crate::{Plan, Result};
 /// The names of the measurements, in the order they run. Those of one kind start alike, up to a dash.
 pub(crate) const NAMES: &[&str] = &[
     "click",
-    "touch",
+    "touch-list",
+    "touch-each",
     "idle",
+    "rows",
     "fan-out",
     #[cfg(feature = "sqlite")]
     "watch",
@@ -42,8 +44,10 @@ pub(crate) const NAMES: &[&str] = &[
 pub(crate) async fn run(name: &str, plan: &Plan, table: &mut Table) -> Result {
     match name {
         "click" => click::measure(plan, table).await,
-        "touch" => click::touch(plan, table).await,
+        "touch-list" => click::touch_list(plan, table).await,
+        "touch-each" => click::touch_each(plan, table).await,
         "idle" => idle::measure(plan, table).await,
+        "rows" => idle::rows(plan, table).await,
         "fan-out" => fan_out::measure(plan, table).await,
         #[cfg(feature = "sqlite")]
         "watch" => sync::watch(plan, table).await,

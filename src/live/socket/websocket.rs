@@ -1,5 +1,6 @@
 //! A real WebSocket.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -66,6 +67,12 @@ impl WebSocket {
 }
 
 async fn in_time(limit: Duration, write: impl Future<Output = Result<(), Error>>) -> Result<(), SocketError> {
+    let mut write = std::pin::pin!(write);
+    // Most writes are done at once, and need no timer.
+    let first = std::future::poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await;
+    if let Poll::Ready(written) = first {
+        return written.map_err(SocketError::from);
+    }
     match timeout(limit, write).await {
         Ok(written) => written.map_err(SocketError::from),
         Err(_) => Err(SocketError::TimedOut),

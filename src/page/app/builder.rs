@@ -1,6 +1,7 @@
 //! How a server is configured.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 
@@ -36,6 +37,7 @@ pub struct LiveBuilder {
     form: FormLimits,
     park: ParkLimits,
     mailbox: Option<usize>,
+    hibernate_after: Option<Duration>,
     pubsub: Option<PubSub>,
     shutdown: Shutdown,
     origins: Origins,
@@ -44,6 +46,9 @@ pub struct LiveBuilder {
     sync: Option<Engine>,
     offline: Vec<String>,
 }
+
+/// Sessions that are quiet for so long hibernate.
+const HIBERNATE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 impl LiveBuilder {
     /// The secret that pages' tokens are signed with: the same on every node and after a restart. Without it, the environment's
@@ -107,6 +112,22 @@ impl LiveBuilder {
     /// ```
     pub fn mailbox(mut self, messages: usize) -> Self {
         self.mailbox = Some(messages.max(1));
+        self
+    }
+
+    /// After how long without an event or message a session forgets what its page looks like; 5 minutes by default. Its state stays.
+    ///
+    /// Whatever happens next renders the page anew and sends the regions that changed whole: more bytes once, for memory meanwhile. What other
+    /// sessions show as well costs nothing extra, and small pages are not forgotten.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let live = mizu::Live::builder().hibernate_after(Duration::from_secs(60)).build();
+    /// assert_eq!(live.hibernating(), 0);
+    /// ```
+    pub fn hibernate_after(mut self, quiet: Duration) -> Self {
+        self.hibernate_after = Some(quiet);
         self
     }
 
@@ -228,7 +249,13 @@ impl LiveBuilder {
         let dev =
             self.dev.unwrap_or_else(|| std::env::var("DEV").is_ok_and(|dev| matches!(dev.as_str(), "true" | "1")));
         let joins = KeyedLimiter::new(self.limits.joins_per_identity, COUNTED_IDENTITIES);
-        let settings = Settings { limits: self.limits, form: self.form, mailbox: self.mailbox.unwrap_or(256), dev };
+        let settings = Settings {
+            limits: self.limits,
+            form: self.form,
+            mailbox: self.mailbox.unwrap_or(256),
+            hibernate_after: self.hibernate_after.unwrap_or(HIBERNATE_AFTER),
+            dev,
+        };
         let park = Arc::new(Park::new(self.park));
         let closing = park.clone();
         self.shutdown.on_drain(move || closing.close());
@@ -245,6 +272,7 @@ impl LiveBuilder {
             sync: self.sync,
             cache: ReadCache::default(),
             offline: self.offline,
+            hibernating: Arc::default(),
             shutdown: self.shutdown,
             origins: self.origins,
             proxies: self.proxies,

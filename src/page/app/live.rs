@@ -1,6 +1,7 @@
 //! The server side of an app, as everything in this layer holds it.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -48,6 +49,8 @@ pub(super) struct Inner {
     pub(super) cache: ReadCache,
     pub(super) offline: Vec<String>,
     pub(super) presence: Presence,
+    /// Each hibernating session holds it.
+    pub(super) hibernating: Arc<()>,
 }
 
 /// What is the same for all sessions.
@@ -57,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) form: FormLimits,
     /// What may wait for one session.
     pub(crate) mailbox: usize,
+    /// How long a session may be quiet before it hibernates.
+    pub(crate) hibernate_after: Duration,
     pub(crate) dev: bool,
 }
 
@@ -156,6 +161,20 @@ impl Live {
     /// ```
     pub fn joined(&self) -> usize {
         self.0.park.counts().held
+    }
+
+    /// Sessions that have forgotten what their page looks like; see [`LiveBuilder::hibernate_after`].
+    ///
+    /// ```
+    /// assert_eq!(mizu::Live::new().hibernating(), 0);
+    /// ```
+    pub fn hibernating(&self) -> usize {
+        Arc::strong_count(&self.0.hibernating) - 1
+    }
+
+    /// What a hibernating session holds, to be counted.
+    pub(crate) fn count_hibernating(&self) -> Arc<()> {
+        self.0.hibernating.clone()
     }
 
     /// The topics of this server, as raw bytes.

@@ -15,6 +15,7 @@ use crate::page::definition::Page;
 use crate::page::effects::{Effects, TaskHandle, TimerHandle};
 use crate::page::error::{Error, Result};
 use crate::page::mailbox::Mailbox;
+use crate::page::stream::{Stream, Streams};
 use crate::page::token::SessionId;
 use crate::page::watch::Watch;
 use crate::page::wire::Command;
@@ -72,6 +73,7 @@ pub struct Ctx<P: Page> {
     pub(super) ephemerals: Option<Box<Ephemerals>>,
     pub(crate) effects: Effects<P::Message>,
     pub(crate) commands: Vec<Command>,
+    pub(crate) streams: Streams,
     pub(super) redirect: Option<String>,
     pub(super) asked: Option<Box<Asked>>,
 }
@@ -95,6 +97,7 @@ impl<P: Page> Ctx<P> {
             ephemerals: None,
             effects: Effects::default(),
             commands,
+            streams: Streams::default(),
             redirect: None,
             asked,
         }
@@ -252,17 +255,26 @@ impl<P: Page> Ctx<P> {
         self.commands.push(Command::Focus(selector.into()));
     }
 
+    /// A keyed collection of items that the browser keeps and the server does not: messages, a log, a feed.
+    ///
+    /// What is done to it is sent with this callback's patch, and costs no rendering: a callback that changes nothing else says so by
+    /// [`Session::keep`](crate::Session::keep). What `mount` streams is in the page's first HTML. [`View::stream`](crate::View::stream) is its place; what is streamed while
+    /// the page does not show it is gone.
+    ///
+    /// A browser whose connection drops gets what it missed. Where that is not known any more (64 KiB and 256 patches are kept until it has acknowledged them), or a plain POST
+    /// comes from a page that had joined, the page is mounted anew: so `mount` streams what a page is to begin with.
+    ///
+    /// See [`Stream`] for an example.
+    pub fn stream(&mut self, id: impl AsRef<str>) -> Stream<'_> {
+        Stream::new(&mut self.streams, id.as_ref().into(), self.live.is_dev())
+    }
+
     pub(crate) fn take_redirect(&mut self) -> Option<String> {
         self.redirect.take()
     }
 
     pub(crate) fn is_subscribed(&self) -> bool {
         !self.subscriptions.is_empty() || !self.watches.is_empty() || self.people.is_some()
-    }
-
-    /// Whether a browser holds the session.
-    pub(crate) fn is_armed(&self) -> bool {
-        self.armed
     }
 
     pub(crate) fn watches(&self) -> &[Watch] {

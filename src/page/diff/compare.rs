@@ -78,8 +78,8 @@ struct Differ<'a> {
     /// Of each node, the first id inside it that both trees have: what is around an element that stays, stays with it.
     old_first: Vec<Option<&'a str>>,
     new_first: Vec<Option<&'a str>>,
-    /// How many ids both trees have, and those whose elements stay.
-    common: usize,
+    /// The ids that both trees have, with their nodes in both, and those whose elements stay.
+    common: HashMap<&'a str, (u32, u32)>,
     staying: HashSet<&'a str>,
 }
 
@@ -88,15 +88,18 @@ struct Differ<'a> {
 enum Key<'a> {
     Element(&'a str, &'a str),
     Region(&'a str),
+    /// Nothing but what it is.
+    Same(&'a str),
 }
 
 impl<'a> Differ<'a> {
     /// Nothing where an id stands twice: it names nobody.
     fn new(old_part: &'a Part<'a>, new_part: &'a Part<'a>, old: Tree<'a>, new: Tree<'a>) -> Option<Self> {
         let (old_ids, new_ids) = (old.ids()?, new.ids()?);
-        let common: HashSet<&str> = old_ids.intersection(&new_ids).copied().collect();
+        let common = old_ids.iter().filter_map(|(id, at)| Some((*id, (*at, *new_ids.get(id)?))));
+        let common: HashMap<&str, (u32, u32)> = common.collect();
         let (old_first, new_first) = (old.first_ids(&common), new.first_ids(&common));
-        let (ops, kept, common, staying) = (Vec::new(), Vec::new(), common.len(), HashSet::new());
+        let (ops, kept, staying) = (Vec::new(), Vec::new(), HashSet::new());
         Some(Self { old_part, new_part, old, new, ops, kept, old_first, new_first, common, staying })
     }
 
@@ -104,7 +107,7 @@ impl<'a> Differ<'a> {
     fn finish(self, limit: usize) -> Option<Difference> {
         let weight: usize = self.ops.iter().map(Op::weight).sum();
         let Self { ops, kept, common, staying, .. } = self;
-        (weight <= limit + 32 && staying.len() == common).then_some(Difference { ops, kept })
+        (weight <= limit + 32 && staying.len() == common.len()).then_some(Difference { ops, kept })
     }
 
     /// The elements with these ids, there and in what they hold, stay.
@@ -141,8 +144,7 @@ impl<'a> Differ<'a> {
         let (one, other) = (self.old.node(old), self.new.node(new));
         match (one.kind, other.kind) {
             (Kind::Element { tag, key, .. }, Kind::Element { tag: other_tag, key: other_key, .. }) => {
-                let around = key.is_some() || self.old_first.get(old as usize) == self.new_first.get(new as usize);
-                tag == other_tag && key == other_key && around
+                tag == other_tag && key == other_key && (key.is_some() || self.around_the_same(old, new))
             }
             (Kind::Text, Kind::Text) => {
                 one.outer == other.outer || (unescape(one.outer).is_some() && unescape(other.outer).is_some())
@@ -150,6 +152,20 @@ impl<'a> Differ<'a> {
             (Kind::Comment, Kind::Comment) => one.outer == other.outer,
             (Kind::Hole(a), Kind::Hole(b)) => {
                 self.old_part.children[a as usize].id == self.new_part.children[b as usize].id
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether both are around an element that has an id and stays, or neither is.
+    fn around_the_same(&self, old: u32, new: u32) -> bool {
+        let first = |ids: &[Option<&'a str>], at: u32| ids.get(at as usize).copied().flatten();
+        let places = |id: &str| self.common.get(id).copied();
+        match (first(&self.old_first, old), first(&self.new_first, new)) {
+            (None, None) => true,
+            (Some(before), Some(now)) => {
+                places(before).is_some_and(|(_, at)| self.new.holds(new, at))
+                    || places(now).is_some_and(|(at, _)| self.old.holds(old, at))
             }
             _ => false,
         }
@@ -264,53 +280,50 @@ impl<'a> Differ<'a> {
 
     /// Finds for each of some new children the old one that it was: by key, else the same, else the next of its kind.
     fn matched(&self, old: &[u32], new: &[u32], offset: usize, from: &mut [Option<u32>]) {
-        let mut keyed: HashMap<Key<'_>, Option<usize>> = HashMap::new();
-        // Of those that are the same, the first one, and of each the next.
-        let (mut same, mut next_same): (HashMap<&str, usize>, Vec<Option<usize>>) =
-            (HashMap::new(), vec![None; old.len()]);
+        // Of those with the same key, or of those without one that are the same, the first one; and of each the next.
+        let (mut first, mut next): (HashMap<Key<'_>, usize>, _) =
+            (HashMap::with_capacity(old.len()), vec![None; old.len()]);
         for (at, &node) in old.iter().enumerate().rev() {
-            match key(&self.old, self.old_part, node) {
-                // One that stands twice names nobody.
-                Some(key) => _ = keyed.entry(key).and_modify(|twice| *twice = None).or_insert(Some(at)),
-                None => next_same[at] = same.insert(self.old.node(node).outer, at),
-            }
+            next[at] = first.insert(self.key(&self.old, self.old_part, node), at);
         }
         let level = old.len() == new.len() && old.iter().zip(new).all(|(a, b)| self.alike(*a, *b));
         // Most of these stand elsewhere than they did, as when one was put in front of them and the last was dropped.
-        let moved = || 2 * new.iter().filter(|&&node| same.contains_key(self.new.node(node).outer)).count() > new.len();
-        if level && (old.len() < 3 || !moved()) {
+        let same = |node: u32| first.contains_key(&self.key(&self.new, self.new_part, node));
+        if level && (old.len() < 3 || 2 * new.iter().filter(|&&node| same(node)).count() <= new.len()) {
             (0..new.len()).for_each(|at| from[offset + at] = Some((offset + at) as u32));
             return;
         }
         let mut taken = vec![false; old.len()];
-        let mut taker: Vec<Option<usize>> = vec![None; new.len()];
         for (at, &node) in new.iter().enumerate() {
-            let found = match key(&self.new, self.new_part, node) {
-                Some(key) => keyed.remove(&key).flatten(),
-                None => {
-                    let outer = self.new.node(node).outer;
-                    let found = same.remove(outer);
-                    if let Some(next) = found.and_then(|found| next_same[found]) {
-                        same.insert(outer, next);
-                    }
-                    found
-                }
-            };
-            if let Some(found) = found.filter(|&found| !taken[found] && self.alike(old[found], node)) {
-                (taken[found], taker[at]) = (true, Some(found));
+            let key = self.key(&self.new, self.new_part, node);
+            let Some(found) = first.remove(&key) else { continue };
+            match (&key, next[found]) {
+                (Key::Same(_), Some(next)) => _ = first.insert(key, next),
+                // One that stands twice names nobody.
+                (_, Some(_)) => continue,
+                (_, None) => {}
+            }
+            if self.alike(old[found], node) {
+                (taken[found], from[offset + at]) = (true, Some((offset + found) as u32));
             }
         }
-        let mut next = 0;
+        let mut behind = 0;
         for (at, &node) in new.iter().enumerate() {
-            if taker[at].is_none() && key(&self.new, self.new_part, node).is_none() {
+            if from[offset + at].is_none() && matches!(self.key(&self.new, self.new_part, node), Key::Same(_)) {
                 let free = |&found: &usize| !taken[found] && self.alike(old[found], node);
-                if let Some(found) = (next..old.len()).take(NEAR).find(free) {
-                    (taken[found], taker[at], next) = (true, Some(found), found + 1);
+                if let Some(found) = (behind..old.len()).take(NEAR).find(free) {
+                    (taken[found], from[offset + at], behind) = (true, Some((offset + found) as u32), found + 1);
                 }
             }
         }
-        for (at, found) in taker.into_iter().enumerate() {
-            from[offset + at] = found.map(|found| (offset + found) as u32);
+    }
+
+    fn key(&self, tree: &Tree<'a>, part: &'a Part<'a>, node: u32) -> Key<'a> {
+        let node = tree.node(node);
+        match node.kind {
+            Kind::Element { tag, key: Some(key), .. } => Key::Element(tag, key),
+            Kind::Hole(hole) => Key::Region(&part.children[hole as usize].id),
+            _ => Key::Same(node.outer),
         }
     }
 
@@ -322,14 +335,6 @@ impl<'a> Differ<'a> {
 
     fn write(&self, new: u32, out: &mut String) {
         self.new.write(new, &mut |hole, out| self.new_part.children[hole as usize].write(out), out);
-    }
-}
-
-fn key<'a>(tree: &Tree<'a>, part: &'a Part<'a>, node: u32) -> Option<Key<'a>> {
-    match tree.node(node).kind {
-        Kind::Element { tag, key, .. } => key.map(|key| Key::Element(tag, key)),
-        Kind::Hole(hole) => Some(Key::Region(&part.children[hole as usize].id)),
-        Kind::Text | Kind::Comment => None,
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn script(old: usize, from: &[Option<u32>], mut html: impl FnMut(usiz
     let mut passed = 0;
     for (at, origin) in from.iter().enumerate() {
         match origin {
-            Some(origin) if stays[at] => {
+            Some(origin) if stays.as_ref().is_none_or(|stays| stays[at]) => {
                 skip(&mut steps, origin - passed);
                 match steps.last_mut() {
                     Some(Step::Keep(count)) => *count += 1,
@@ -42,8 +42,11 @@ fn skip(steps: &mut Vec<Step>, count: u32) {
     }
 }
 
-/// Which of these stay in their place while all others move around them: as many as can.
-fn longest_rise(from: &[Option<u32>]) -> Vec<bool> {
+/// Which of these stay in their place while all others move around them: as many as can. Nothing where that is all of them.
+fn longest_rise(from: &[Option<u32>]) -> Option<Vec<bool>> {
+    if from.iter().flatten().is_sorted() {
+        return None;
+    }
     // For each length, the last member of the rise of that length that ends lowest, and before each its predecessor.
     let (mut ends, mut before): (Vec<usize>, Vec<Option<usize>>) = (Vec::new(), vec![None; from.len()]);
     for (at, origin) in from.iter().enumerate() {
@@ -61,7 +64,7 @@ fn longest_rise(from: &[Option<u32>]) -> Vec<bool> {
         stays[at] = true;
         next = before[at];
     }
-    stays
+    Some(stays)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! HTML as a tree of slices: a reader of what maud writes, not of what browsers accept.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::attributes::attribute;
 
@@ -37,6 +38,8 @@ pub(super) struct Node<'a> {
     /// Its first child, and the next child of its parent.
     first: u32,
     next: u32,
+    /// Behind the last node in it: those between are all in it.
+    end: u32,
 }
 
 /// No node.
@@ -138,7 +141,9 @@ impl<'a> Tree<'a> {
         if memchr::memchr2(b'\r', 0, html.as_bytes()).is_some() {
             return None;
         }
-        let mut reader = Reader::new(html, holes);
+        // Each element begins and ends, and most hold one text.
+        let nodes = memchr::memchr_iter(b'<', html.as_bytes()).count() + holes.len() + 1;
+        let mut reader = Reader::new(html, holes, nodes);
         while reader.step()? {}
         let Reader { tree: nodes, open, .. } = reader;
         open.is_empty().then_some(Self { nodes, html, holes })
@@ -146,7 +151,7 @@ impl<'a> Tree<'a> {
 
     /// Reads the element at the start of some HTML, which has no holes, and gives how long it is.
     pub(super) fn first(html: &'a str) -> Option<(Self, usize)> {
-        let mut reader = Reader::new(html, &[]);
+        let mut reader = Reader::new(html, &[], 16);
         while reader.step()? {
             if reader.open.is_empty() {
                 let Reader { tree: nodes, at, .. } = reader;
@@ -180,10 +185,16 @@ impl<'a> Tree<'a> {
         if let Kind::Element { id, .. } = self.node(at).kind { id } else { None }
     }
 
-    /// All ids; nothing where one stands twice.
-    pub(super) fn ids(&self) -> Option<HashSet<&'a str>> {
-        let mut ids = HashSet::new();
-        (0..self.nodes.len() as u32).filter_map(|at| self.id(at)).all(|id| ids.insert(id)).then_some(ids)
+    /// All ids, each with its node; nothing where one stands twice.
+    pub(super) fn ids(&self) -> Option<HashMap<&'a str, u32>> {
+        let mut ids = HashMap::new();
+        let mut all = (0..self.nodes.len() as u32).filter_map(|at| Some((self.id(at)?, at)));
+        all.all(|(id, at)| ids.insert(id, at).is_none()).then_some(ids)
+    }
+
+    /// Whether the one node is in the other.
+    pub(super) fn holds(&self, outer: u32, inner: u32) -> bool {
+        (outer + 1..self.node(outer).end).contains(&inner)
     }
 
     /// The ids of a node and of all in it.
@@ -195,14 +206,14 @@ impl<'a> Tree<'a> {
     }
 
     /// Of each node the first of these ids that is in it, itself left aside. Nothing where there are none.
-    pub(super) fn first_ids(&self, among: &HashSet<&str>) -> Vec<Option<&'a str>> {
+    pub(super) fn first_ids(&self, among: &HashMap<&str, (u32, u32)>) -> Vec<Option<&'a str>> {
         if among.is_empty() {
             return Vec::new();
         }
         let mut first = vec![None; self.nodes.len()];
         // Children come after their parents.
         for at in (0..self.nodes.len() as u32).rev() {
-            let of = |child: u32| self.id(child).filter(|id| among.contains(id)).or(first[child as usize]);
+            let of = |child: u32| self.id(child).filter(|id| among.contains_key(id)).or(first[child as usize]);
             let found = self.children(at).find_map(of);
             first[at as usize] = found;
         }
@@ -220,6 +231,34 @@ impl<'a> Tree<'a> {
             from = to;
         }
         out.push_str(&self.html[from..*start as usize + outer.len()]);
+    }
+}
+
+thread_local! {
+    /// Room for the nodes of trees to come: that of short ones, which most are, is not asked for anew each time.
+    static SPARE: Cell<Vec<Vec<Node<'static>>>> = const { Cell::new(Vec::new()) };
+}
+
+/// Room for more nodes than this is given back.
+const SPARED: usize = 128;
+
+fn spare() -> Vec<Node<'static>> {
+    let mut spare = SPARE.take();
+    let found = spare.pop();
+    SPARE.set(spare);
+    found.unwrap_or_else(|| Vec::with_capacity(SPARED))
+}
+
+impl Drop for Tree<'_> {
+    fn drop(&mut self) {
+        if self.nodes.capacity() <= SPARED {
+            let mut nodes = std::mem::take(&mut self.nodes);
+            nodes.clear();
+            let mut spare = SPARE.take();
+            // There are none left, so none is turned into another: it is the room that stays.
+            spare.push(nodes.into_iter().map(|_| unreachable!("it is empty")).collect());
+            SPARE.set(spare);
+        }
     }
 }
 
@@ -246,8 +285,12 @@ struct Open<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(html: &'a str, holes: &'a [u32]) -> Self {
-        Self { html, holes, at: 0, hole: 0, tree: Vec::new(), open: Vec::new(), newest: NONE }
+    /// With room for so many nodes at first.
+    fn new(html: &'a str, holes: &'a [u32], nodes: usize) -> Self {
+        let mut tree: Vec<Node<'a>> = if nodes <= SPARED { spare() } else { Vec::new() };
+        tree.reserve(nodes);
+        let open = Vec::with_capacity(8);
+        Self { html, holes, at: 0, hole: 0, tree, open, newest: NONE }
     }
 
     /// Reads one node, or the end of one. Whether there is more.
@@ -386,14 +429,16 @@ impl<'a> Reader<'a> {
         let hole = self.hole as u32;
         let holes = if let Kind::Hole(index) = kind { index..index + 1 } else { hole..hole };
         let outer = &self.html[start..end];
-        self.tree.push(Node { kind, outer, holes, start: start as u32, first: NONE, next: NONE });
+        self.tree.push(Node { kind, outer, holes, start: start as u32, first: NONE, next: NONE, end: at + 1 });
         at
     }
 
     /// The innermost open element ends here.
     fn end(&mut self) {
         let Some(Open { at, .. }) = self.open.pop() else { return };
+        let end = self.tree.len() as u32;
         let node = &mut self.tree[at as usize];
+        node.end = end;
         node.outer = &self.html[node.start as usize..self.at];
         node.holes.end = self.hole as u32;
     }

@@ -3,6 +3,7 @@
 use ego_tree::NodeId;
 use scraper::{ElementRef, Html, Selector};
 
+use super::streams::keep_items;
 use crate::page::fields::Fields;
 
 pub(super) fn parse(selector: &str) -> Selector {
@@ -80,6 +81,7 @@ pub(super) fn fresh(document: &mut Html, html: &str) -> Vec<NodeId> {
 pub(super) fn replace(document: &mut Html, id: &str, outer: bool, html: &str) {
     let target = by_id(document, id);
     let fresh = fresh(document, html);
+    keep_items(document, target, outer, &fresh);
     let Some(mut target) = document.tree.get_mut(target) else { return };
     if outer {
         for node in fresh {

@@ -32,6 +32,7 @@ mod html;
 mod once;
 mod ops;
 mod page;
+mod streams;
 
 pub use app::{TestApp, TestResponse};
 pub use between::patch_between;

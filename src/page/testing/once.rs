@@ -18,6 +18,6 @@ use crate::page::view::View;
 pub fn render_once<S>(state: &S, render: impl FnOnce(&View<S>) -> Markup) -> String {
     let (flash, who) = (Flash::default(), Who::anybody());
     let plan = Plan::All(None);
-    let view = View::new(state, &flash, &who, &plan, false).without_flash();
+    let view = View::new(state, &flash, &who, &plan).without_flash();
     view.record(render).html()
 }

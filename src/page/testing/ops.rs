@@ -6,6 +6,7 @@ use rmpv::Value;
 use scraper::{Html, Node};
 
 use super::html::{by_id, fresh};
+use super::streams::keep_items;
 
 /// Changes a region of the document.
 pub(super) fn apply(document: &mut Html, region: &str, ops: &[Value]) {
@@ -38,6 +39,7 @@ fn step(document: &mut Html, region: &str, op: &Value) -> Result<(), String> {
         Some(1) => attributes(document, target, text(3)?, part(4).as_array().ok_or("no values")?)?,
         Some(2) => {
             let fresh = fresh(document, text(3)?);
+            keep_items(document, target, true, &fresh);
             let mut node = node(document, target)?;
             for fresh in fresh {
                 node.insert_id_before(fresh);
@@ -193,6 +195,13 @@ mod tests {
         let note = |title| format!(r#"<p><input id="note" title="{title}"></p><p><input id="mail"></p>"#);
         check(&format!("<p>1</p>{}", note(1)), &format!("<p>1</p><p>2</p>{}", note(2)), 2);
         check(&format!("<p>1</p><p>2</p>{}", note(1)), &note(1), 1);
+        // Nor does it matter where in it that is.
+        let list = |ids: &[&str]| {
+            format!("<ul>{}</ul>", ids.iter().map(|id| format!(r#"<li id="{id}">x</li>"#)).collect::<String>())
+        };
+        check(&list(&["a", "b", "c"]), &list(&["n", "a", "b", "c"]), 1);
+        check(&list(&["a", "b", "c"]), &list(&["c", "b", "a"]), 1);
+        check(&list(&["a", "b", "c"]), &list(&["b", "c"]), 1);
         // Which of them is meant can't be said.
         check(r#"<p id="a">1</p><p id="a">2</p>"#, r#"<p id="a">1</p><p id="a">3</p>"#, 1_000);
         // It goes to another parent: only a browser can keep it.

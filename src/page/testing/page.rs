@@ -9,6 +9,7 @@ use scraper::{ElementRef, Html};
 use super::app::{TestApp, TestResponse};
 use super::html::{fields, parse, replace, text, values};
 use super::ops;
+use super::streams;
 use crate::live::{CloseCode, Kind, MemoryClient, Message, Ref, Topic};
 use crate::page::fields::Fields;
 use crate::page::rendered::ROOT;
@@ -31,6 +32,8 @@ pub struct TestPage {
     patches: usize,
     session: String,
     seq: u64,
+    /// Whether items came since the server last heard how far the page is.
+    unacknowledged: bool,
 }
 
 impl TestPage {
@@ -58,6 +61,7 @@ impl TestPage {
             patches: 0,
             session: String::new(),
             seq: 0,
+            unacknowledged: false,
         };
         // The runtime takes out what is there for browsers without scripts.
         page.remove("[data-lv-plain]");
@@ -73,8 +77,13 @@ impl TestPage {
         let text = |at: usize| payload.get(at).and_then(Value::as_str).unwrap_or_default().to_owned();
         (self.session, self.seq) = (text(1), payload.get(2).and_then(Value::as_u64).unwrap_or_default());
         self.topic = Topic::new(text(0)).expect("a join's answer names a topic");
-        self.send(Kind::ACK, self.topic.clone(), &Value::Array(vec![])).await;
+        self.acknowledge().await;
         self.check().await;
+    }
+
+    async fn acknowledge(&mut self) {
+        self.unacknowledged = false;
+        self.send(Kind::ACK, self.topic.clone(), &Value::Array(vec![self.seq.into()])).await;
     }
 
     /// Drops the socket and resumes the session over a new one, as a browser does after a moment without network.
@@ -181,6 +190,11 @@ impl TestPage {
                     let ops = part(2).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
                     ops::apply(&mut self.document, text(0), ops);
                 }
+                Some(3) => {
+                    let ops = part(2).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                    streams::apply(&mut self.document, text(0), ops);
+                    self.unacknowledged = true;
+                }
                 kind => replace(&mut self.document, text(0), kind == Some(1), text(2)),
             }
         }
@@ -221,6 +235,9 @@ impl TestPage {
             self.notes.iter().map(String::as_str).collect::<Vec<_>>().join("\n"),
         );
         self.patches = patches;
+        if self.unacknowledged {
+            self.acknowledge().await;
+        }
     }
 
     fn remove(&mut self, selector: &str) {
