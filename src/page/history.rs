@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn sent(id: &str) -> Regions {
-        vec![Arc::new(RegionPatch { id: id.into(), change: Change::Inner(String::new()) })]
+        vec![RegionPatch::new(id.into(), Change::Inner(String::new()))]
     }
 
     #[test]

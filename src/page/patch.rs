@@ -73,7 +73,7 @@ fn parts(old: &Part<'_>, new: &Part<'_>, short: usize, out: &mut Regions) {
 
 fn push(part: &Part<'_>, ops: Vec<super::ops::Op>, out: &mut Regions) {
     if !ops.is_empty() {
-        out.push(Arc::new(RegionPatch { id: part.id.into(), change: Change::Ops(ops.into()) }));
+        out.push(RegionPatch::new(part.id.into(), Change::Ops(ops.into())));
     }
 }
 
@@ -91,5 +91,5 @@ pub(crate) fn resync(ids: &[String], page: &Node) -> Regions {
 pub(crate) fn whole(part: &Part<'_>) -> Arc<RegionPatch> {
     let html = part.html();
     let change = if part.extent == Extent::Outer { Change::Outer(html) } else { Change::Inner(html) };
-    Arc::new(RegionPatch { id: part.id.into(), change })
+    RegionPatch::new(part.id.into(), change)
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::asked::Asked;
@@ -17,7 +18,7 @@ use super::pokes;
 use super::seat::{Base, Panicked, Refusal, Seat};
 use super::watch::Watch;
 use super::wire::{FULL_LOAD, Joined, Patch, Reply, Seq};
-use crate::live::{CloseCode, Connection, Kind, Message, Published, Ref, SendError, Topic};
+use crate::live::{CloseCode, Connection, EncodeError, Kind, Message, Published, Ref, SendError, Topic};
 use crate::sync::Scope;
 
 /// How a session's loop came to its end.
@@ -275,7 +276,7 @@ impl<P: Page> Runner<P> {
             self.answer(reference, refusal.as_ref(), patch);
         }
         if let (Some(patch), true) = (&patch, alone) {
-            send(&self.connection, Kind::PATCH, &self.topic, Ref::PUSH, patch);
+            send_body(&self.connection, Kind::PATCH, &self.topic, Ref::PUSH, patch.to_bytes(self.connection.format()));
         }
         self.redirect();
         self.tell_watched();
@@ -305,7 +306,12 @@ impl<P: Page> Runner<P> {
 
 /// Encodes a body in the connection's format and queues it. A connection that can't take it is closing, which its loop is told.
 pub(crate) fn send(connection: &Connection, kind: Kind, topic: &Topic, reference: Ref, body: &impl Serialize) {
-    let sent = match connection.format().to_bytes(body) {
+    send_body(connection, kind, topic, reference, connection.format().to_bytes(body));
+}
+
+/// As [`send`], with a body that is encoded already.
+fn send_body(connection: &Connection, kind: Kind, topic: &Topic, reference: Ref, body: Result<Bytes, EncodeError>) {
+    let sent = match body {
         Ok(body) => connection.send(Message::new(kind, topic.clone(), reference, body)),
         Err(error) => Err(error.into()),
     };

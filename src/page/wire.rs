@@ -2,14 +2,16 @@
 //!
 //! `live` carries these as opaque bytes. Fields at the end may be left out by the sender; more than are known are passed over.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fields::Fields;
 use super::ops::Op;
 use super::stream_op::StreamOp;
+use crate::live::{EncodeError, Format};
 
 /// The number of a patch in its session, from 1. 0 is the page as the GET showed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,6 +160,36 @@ impl<'de> Deserialize<'de> for Params {
 pub(crate) struct RegionPatch {
     pub(crate) id: Arc<str>,
     pub(crate) change: Change,
+    /// As it goes into frames, for those that many are sent.
+    encoded: Encoded,
+}
+
+/// What something is on the wire, in each format; written when it is first asked for.
+#[derive(Clone, Debug, Default)]
+struct Encoded([OnceLock<Bytes>; Format::ALL.len()]);
+
+/// It follows from what is encoded.
+impl PartialEq for Encoded {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Encoded {}
+
+impl RegionPatch {
+    pub(crate) fn new(id: Arc<str>, change: Change) -> Arc<Self> {
+        Arc::new(Self { id, change, encoded: Encoded::default() })
+    }
+
+    fn encoded(&self, format: Format) -> Result<&Bytes, EncodeError> {
+        let place = &self.encoded.0[usize::from(format == Format::Json)];
+        if place.get().is_none() {
+            // Whoever comes second finds it there, or has written the same.
+            _ = place.set(format.to_bytes(self)?);
+        }
+        Ok(place.get_or_init(Bytes::new))
+    }
 }
 
 /// How a region becomes what it is now.
@@ -191,6 +223,65 @@ pub(crate) struct Patch {
     pub(crate) regions: Vec<Arc<RegionPatch>>,
     pub(crate) title: Option<String>,
     pub(crate) commands: Vec<Command>,
+}
+
+impl Patch {
+    /// The body of its frame. Regions that others are sent as well are encoded once for all of them.
+    pub(crate) fn to_bytes(&self, format: Format) -> Result<Bytes, EncodeError> {
+        if self.regions.iter().all(|region| Arc::strong_count(region) == 1) {
+            return format.to_bytes(self);
+        }
+        let mut regions = List::new(format, self.regions.len());
+        for region in &self.regions {
+            regions.push(region.encoded(format)?);
+        }
+        let more = if self.commands.is_empty() { usize::from(self.title.is_some()) } else { 2 };
+        let mut body = List::new(format, 2 + more);
+        body.push(&format.to_bytes(&self.seq)?);
+        body.push(&regions.end());
+        if more > 0 {
+            body.push(&format.to_bytes(&self.title)?);
+        }
+        if more > 1 {
+            body.push(&format.to_bytes(&self.commands)?);
+        }
+        Ok(body.end().into())
+    }
+}
+
+/// An array of what is encoded already.
+struct List {
+    format: Format,
+    out: Vec<u8>,
+}
+
+impl List {
+    fn new(format: Format, items: usize) -> Self {
+        let mut out = Vec::with_capacity(128);
+        match (format, items as u32) {
+            (Format::Json, _) => out.push(b'['),
+            (Format::MessagePack, few @ 0..16) => out.push(0x90 | few as u8),
+            (Format::MessagePack, many) => {
+                out.push(0xdd);
+                out.extend(many.to_be_bytes());
+            }
+        }
+        Self { format, out }
+    }
+
+    fn push(&mut self, item: &[u8]) {
+        if self.format == Format::Json && self.out.len() > 1 {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(item);
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        if self.format == Format::Json {
+            self.out.push(b']');
+        }
+        self.out
+    }
 }
 
 impl Serialize for Patch {
@@ -297,7 +388,7 @@ mod tests {
     fn nothing_is_sent_that_says_nothing() {
         let click = Patch {
             seq: Seq(7),
-            regions: vec![Arc::new(RegionPatch { id: "stats".into(), change: Change::Inner("Count: 1".into()) })],
+            regions: vec![RegionPatch::new("stats".into(), Change::Inner("Count: 1".into()))],
             title: None,
             commands: Vec::new(),
         };
@@ -308,15 +399,34 @@ mod tests {
         assert_eq!(serde_json::to_string(&refused).unwrap(), r#"[1,null,["full","No room."]]"#);
     }
 
+    #[test]
+    fn what_many_are_sent_is_the_same_as_what_one_is() {
+        let many = |regions: usize| {
+            (0..regions).map(|at| RegionPatch::new(format!("r{at}").into(), Change::Inner("x < \"y\"".into())))
+        };
+        let titles = [None, Some("Title".to_owned())];
+        for (format, count) in
+            Format::ALL.into_iter().flat_map(|format| [0, 1, 15, 16, 70_000].map(|count| (format, count)))
+        {
+            for (title, commands) in
+                titles.iter().flat_map(|title| [(title, vec![]), (title, vec![Command::Focus("#a".into())])])
+            {
+                let patch = Patch { seq: Seq(300), regions: many(count).collect(), title: title.clone(), commands };
+                let alone = format.to_bytes(&patch).unwrap();
+                let others = patch.regions.clone();
+                let read = |bytes: &[u8]| format.from_slice::<serde_json::Value>(bytes).unwrap();
+                assert_eq!(read(&patch.to_bytes(format).unwrap()), read(&alone), "{count} regions, {format:?}");
+                assert!(count == 0 || Arc::ptr_eq(&others[0], &patch.regions[0]));
+            }
+        }
+    }
+
     /// The bodies in `tests/vectors/bodies.json`, which the browser's tests read as well: what the server writes.
     #[test]
     fn bodies_are_the_golden_ones() {
         let region = |id: &str, outer, html: &str| {
             let html = html.to_owned();
-            Arc::new(RegionPatch {
-                id: id.into(),
-                change: if outer { Change::Outer(html) } else { Change::Inner(html) },
-            })
+            RegionPatch::new(id.into(), if outer { Change::Outer(html) } else { Change::Inner(html) })
         };
         let patch = |seq, regions, title: Option<&str>, commands| Patch {
             seq: Seq(seq),
@@ -355,7 +465,7 @@ mod tests {
             },
         ];
         let change = Change::Ops(ops.into());
-        let steps = patch(2, vec![Arc::new(RegionPatch { id: "rows".into(), change })], None, vec![]);
+        let steps = patch(2, vec![RegionPatch::new("rows".into(), change)], None, vec![]);
         let items = |ids: &str| ids.chars().map(|id| format!("<li id=\"{id}\">")).collect::<String>().into();
         let change = Change::Stream(Arc::new([
             StreamOp::Append(items("ab"), None),
@@ -369,7 +479,7 @@ mod tests {
             StreamOp::Remove("\u{6c34}\"".into()),
             StreamOp::Reset,
         ]));
-        let streamed = patch(3, vec![Arc::new(RegionPatch { id: "log".into(), change })], None, vec![]);
+        let streamed = patch(3, vec![RegionPatch::new("log".into(), change)], None, vec![]);
         let joined = Joined { topic: "1", session: "AQ", seq: Seq(3), heartbeat: 25_000, dev: false, fresh: true };
         let bodies = [
             ("patch: one region", golden(&text)),

@@ -66,7 +66,7 @@ mod tests {
     }
 
     fn patch(text: &str) -> Vec<Arc<RegionPatch>> {
-        vec![Arc::new(RegionPatch { id: "x".into(), change: Change::Inner(text.into()) })]
+        vec![RegionPatch::new("x".into(), Change::Inner(text.into()))]
     }
 
     #[test]

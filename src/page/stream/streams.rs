@@ -189,7 +189,7 @@ impl Streams {
     pub(crate) fn whole(&self, ids: &[Arc<str>]) -> Regions {
         let whole = |id: &Arc<str>| {
             let items = self.held(id).unwrap_or_default().to_owned();
-            Arc::new(RegionPatch { id: id.clone(), change: Change::Inner(items) })
+            RegionPatch::new(id.clone(), Change::Inner(items))
         };
         ids.iter().map(whole).collect()
     }
@@ -251,6 +251,6 @@ pub(crate) fn merged<'p>(patches: impl IntoIterator<Item = &'p Arc<RegionPatch>>
 }
 
 fn regions(steps: impl IntoIterator<Item = Steps>) -> Regions {
-    let region = |(id, ops): Steps| Arc::new(RegionPatch { id, change: Change::Stream(ops) });
+    let region = |(id, ops): Steps| RegionPatch::new(id, Change::Stream(ops));
     steps.into_iter().map(region).collect()
 }
