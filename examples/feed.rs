@@ -9,30 +9,24 @@
 mod look;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use maud::PreEscaped;
 use mizu::Document;
 use mizu::prelude::*;
 
 /// What is published. In an `Arc` it is decoded once a server and shared by all who see it.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Item {
     id: uuid::Uuid,
     text: String,
-    /// Its HTML. Everybody sees the same, so it is made once for all of them.
-    #[serde(skip)]
-    html: OnceLock<String>,
 }
 
-impl Item {
-    fn markup(&self) -> PreEscaped<&String> {
-        PreEscaped(self.html.get_or_init(|| html! { li { (self.text) } }.into_string()))
-    }
-}
+/// What one visit shows, the newest first. Two that show the same items are equal.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Shown(VecDeque<Arc<Item>>);
 
 /// What was posted last, for those who come later. A real app would have it in a database.
 #[derive(Clone, Default)]
@@ -62,13 +56,13 @@ pub(crate) enum Msg {
 const KEPT: usize = 50;
 
 impl Page for Feed {
-    type State = VecDeque<Arc<Item>>;
+    type State = Shown;
     type Message = Msg;
 
     async fn mount(&self, cx: &mut Ctx<Self>) -> Result<Self::State> {
         // Subscribed first, read after: what is posted in between is seen twice at worst, never missed.
         cx.subscribe("feed", Msg::New).await?;
-        Ok(self.recent.items())
+        Ok(Shown(self.recent.items()))
     }
 
     fn render(&self, view: &View<Self::State>) -> Markup {
@@ -78,9 +72,8 @@ impl Page for Feed {
                 input name="text" placeholder="What is new?" aria-label="What is new?" autocomplete="off" required maxlength="500";
                 button { "Post" }
             }
-            (view.region("feed", || html! {
-                @for item in view.iter() { (item.markup()) }
-            }).tag("ul"))
+            // Everybody who shows the same items shares one rendering of them.
+            (view.shared("feed", &**view, |Shown(items)| html! { @for item in items { li { (item.text) } } }).tag("ul"))
         }
     }
 
@@ -94,12 +87,13 @@ impl Page for Feed {
 
     async fn info(&self, _cx: &mut Ctx<Self>, session: &mut Session<Self::State>, message: Msg) -> Result {
         let Msg::New(item) = message;
-        if session.state.iter().any(|shown| shown.id == item.id) {
+        let Shown(items) = &mut session.state;
+        if items.contains(&item) {
             session.keep();
             return Ok(());
         }
-        session.state.push_front(item);
-        session.state.truncate(KEPT);
+        items.push_front(item);
+        items.truncate(KEPT);
         session.mark("feed");
         Ok(())
     }
@@ -119,7 +113,7 @@ async fn post_item(live: &Live, recent: &Recent, text: &str) -> Result {
         "" => return Err(Error::reject("empty", "Write something first.")),
         text => text.chars().take(500).collect(),
     };
-    let item = Arc::new(Item { id: uuid::Uuid::new_v4(), text, html: OnceLock::new() });
+    let item = Arc::new(Item { id: uuid::Uuid::new_v4(), text });
     recent.push(item.clone());
     live.publish("feed", &item).await
 }

@@ -99,13 +99,13 @@ impl Page for Todos {
             }
             p id="problem" role="alert" data-lv-sync-problem data-lv-ignore hidden {}
             // Everybody who looks at the same rows in the same way shares one rendering of them.
-            (view.shared("todos", (view.todos.snapshot(), view.show), |(todos, show)| html! {
+            (view.shared("todos", &(view.todos.snapshot(), view.show), |(todos, show)| html! {
                 @for todo in todos.iter().filter(|todo| show.fits(todo)) { (item(todo)) }
             }).tag("ul").class("todos"))
             // The same function draws what is added or changed while the server is out of reach.
-            (view.shared("drawn", (), |()| lv::row_templates("todos", &scope(), item)))
+            (view.shared("drawn", &(), |()| lv::row_templates("todos", &scope(), item)))
             p class="choices" {
-                (view.shared("count", view.todos.snapshot(), |todos| html! {
+                (view.shared("count", &view.todos.snapshot(), |todos| html! {
                     span data-lv-count="todo" data-lv-count-where=r#"{"done":false}"# { (open(todos)) } " to do"
                 }).tag("span"))
                 (filter(Show::All, "All", "")) (filter(Show::Open, "Open", "?show=open")) (filter(Show::Done, "Done", "?show=done"))

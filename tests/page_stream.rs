@@ -572,7 +572,7 @@ impl Page for Rooms {
     }
     fn render(&self, view: &View<Vec<u32>>) -> Markup {
         html! {
-            (view.shared("hall", view.len(), |rooms| html! { (rooms) " rooms" }))
+            (view.shared("hall", &view.len(), |rooms| html! { (rooms) " rooms" }))
             (view.each("rooms", view, |room| format!("room-{room}"), |room| html! {
                 section id={ "room-" (room) } { h2 { (room) } (view.stream(format!("said-{room}"))) }
             }))

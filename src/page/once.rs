@@ -39,36 +39,35 @@ static SHELF: LazyLock<[Mutex<Shelf>; SHELVES]> = LazyLock::new(|| std::array::f
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// What `render` makes of the value, for the region of this id.
-pub(crate) fn once<V, R>(id: &str, value: V, render: &R) -> Arc<Node>
+pub(crate) fn once<V, R>(id: &str, value: &V, render: &R) -> Arc<Node>
 where
-    V: Hash + Eq + Send + Sync + 'static,
+    V: Hash + Eq + Clone + Send + Sync + 'static,
     R: Fn(&V) -> Markup + 'static,
 {
     const { assert!(size_of::<R>() == 0, "what renders a shared region must capture nothing: it is given all it may show") };
-    let hash = HASHER.hash_one((TypeId::of::<R>(), id, &value));
+    let hash = HASHER.hash_one((TypeId::of::<R>(), id, value));
     let known = find(hash, id, value, TypeId::of::<R>());
     let mut node = known.node.lock();
     if let Some(node) = node.upgrade() {
         return node;
     }
-    // Of the type it was put in with.
-    let html = known.value.downcast_ref().map(|value| render(value).into_string()).unwrap_or_default();
+    let html = render(value).into_string();
     let made = Node { id: id.into(), html: html.into(), dependency: Some(hash), watches: true, ..Node::default() };
     let made = Arc::new(made);
     *node = Arc::downgrade(&made);
     made
 }
 
-fn find<V: Eq + Send + Sync + 'static>(hash: u64, id: &str, value: V, render: TypeId) -> Arc<Known> {
+fn find<V: Eq + Clone + Send + Sync + 'static>(hash: u64, id: &str, value: &V, render: TypeId) -> Arc<Known> {
     let mut shelf = SHELF[hash as usize % SHELVES].lock();
     if let Some(known) = shelf.known.get(&hash)
         && known.render == render
         && *known.id == *id
-        && known.value.downcast_ref() == Some(&value)
+        && known.value.downcast_ref() == Some(value)
     {
         return known.clone();
     }
-    let known = Known { render, id: id.into(), value: Box::new(value), node: Mutex::default() };
+    let known = Known { render, id: id.into(), value: Box::new(value.clone()), node: Mutex::default() };
     let known = Arc::new(known);
     if shelf.known.len() >= shelf.many.max(FEW) {
         // One that is being made is held by whoever makes it.
@@ -94,13 +93,13 @@ mod tests {
             MADE.fetch_add(1, Ordering::Relaxed);
             html! { (number) }
         };
-        let one = once("a", 1, &render);
-        assert!(Arc::ptr_eq(&one, &once("a", 1, &render)));
-        assert_eq!((&*one.html, &*once("a", 2, &render).html), ("1", "2"));
+        let one = once("a", &1, &render);
+        assert!(Arc::ptr_eq(&one, &once("a", &1, &render)));
+        assert_eq!((&*one.html, &*once("a", &2, &render).html), ("1", "2"));
         assert_eq!(MADE.load(Ordering::Relaxed), 2);
-        assert!(!Arc::ptr_eq(&one, &once("b", 1, &render)), "another region");
-        assert!(!Arc::ptr_eq(&one, &once("a", 1, &|_: &u32| html! { "x" })), "another function");
-        assert_eq!(&*once("a", 1u64, &|_: &u64| html! { "y" }).html, "y");
+        assert!(!Arc::ptr_eq(&one, &once("b", &1, &render)), "another region");
+        assert!(!Arc::ptr_eq(&one, &once("a", &1, &|_: &u32| html! { "x" })), "another function");
+        assert_eq!(&*once("a", &1u64, &|_: &u64| html! { "y" }).html, "y");
     }
 
     #[test]
@@ -111,7 +110,7 @@ mod tests {
             html! { "done" }
         };
         let made: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(move || once("c", "value", &render))).collect();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(move || once("c", &"value", &render))).collect();
             threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
         });
         assert_eq!((made.len(), MADE.load(Ordering::Relaxed)), (7, 2));
@@ -121,7 +120,7 @@ mod tests {
     #[test]
     fn what_nobody_shows_is_forgotten() {
         for number in 0..10_000u32 {
-            once("d", number, &|number: &u32| html! { (number) });
+            once("d", &number, &|number: &u32| html! { (number) });
         }
         assert!(SHELF.iter().all(|shelf| shelf.lock().known.len() < 100));
     }

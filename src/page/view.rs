@@ -1,7 +1,6 @@
 //! What `render` is given: the state, and a way to name the parts of the page that change on their own.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -82,7 +81,7 @@ impl<'a, S> View<'a, S> {
     /// fn render(view: &View<State>) -> Markup {
     ///     html! {
     ///         p { "Hello " (view.nickname) }
-    ///         (view.shared("score", view.score, |(home, away)| html! { (home) " : " (away) }).tag("output"))
+    ///         (view.shared("score", &view.score, |(home, away)| html! { (home) " : " (away) }).tag("output"))
     ///     }
     /// }
     /// # let state = State { score: (1, 2), nickname: "A".into() };
@@ -95,16 +94,21 @@ impl<'a, S> View<'a, S> {
     /// # use mizu::prelude::*;
     /// fn render(view: &View<String>) -> Markup {
     ///     let name: String = view.to_string();
-    ///     html! { (view.shared("name", 1, move |_| html! { (name) })) }
+    ///     html! { (view.shared("name", &1, move |_| html! { (name) })) }
     /// }
     /// # mizu::testing::render_once(&String::new(), render);
     /// ```
-    pub fn shared<'v, V, R>(&'v self, id: impl Into<Cow<'v, str>>, value: V, render: R) -> Region<'v, Shared<V, R>>
+    pub fn shared<'v, V, R>(
+        &'v self,
+        id: impl Into<Cow<'v, str>>,
+        value: &'v V,
+        render: R,
+    ) -> Region<'v, Shared<'v, V, R>>
     where
-        V: Hash + Eq + Send + Sync + 'static,
+        V: Hash + Eq + Clone + Send + Sync + 'static,
         R: Fn(&V) -> Markup + 'static,
     {
-        Region::new(&self.recorder, id, Shared { value: Cell::new(Some(value)), render })
+        Region::new(&self.recorder, id, Shared { value, render })
     }
 
     /// A list of keyed rows, each a region of its own: marking one renders that one without visiting the others.
@@ -237,9 +241,8 @@ pub struct Each<'v, T, K, R> {
 }
 
 /// What a region shows that is the same for many; see [`View::shared`].
-pub struct Shared<V, R> {
-    /// Taken when it is spliced.
-    value: Cell<Option<V>>,
+pub struct Shared<'v, V, R> {
+    value: &'v V,
     render: R,
 }
 
@@ -328,16 +331,14 @@ impl Render for Region<'_, Place> {
     }
 }
 
-impl<V, R> Render for Region<'_, Shared<V, R>>
+impl<V, R> Render for Region<'_, Shared<'_, V, R>>
 where
-    V: Hash + Eq + Send + Sync + 'static,
+    V: Hash + Eq + Clone + Send + Sync + 'static,
     R: Fn(&V) -> Markup + 'static,
 {
     fn render_to(&self, out: &mut String) {
-        // Spliced twice, it would be two regions of one id.
-        let Some(value) = self.body.value.take() else { return };
-        let node = self.recorder.given(&self.id, || once(&self.id, value, &self.body.render));
-        self.splice(node, out);
+        let Shared { value, render } = &self.body;
+        self.splice(self.recorder.given(&self.id, || once(&self.id, *value, render)), out);
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result {
         what: format!("deliveries of a message to {} feeds ({} B each)", plan.sessions, frame.len()),
         mizu: Figure::PerSecond(with.rate),
         baseline: Some(("fan-out", Figure::PerSecond(without.rate))),
-        target: Target::AtLeast(0.5),
+        target: Target::AtLeast(0.7),
     });
     table.push(Row {
         what: "CPU per delivery".to_owned(),
