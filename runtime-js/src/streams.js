@@ -75,13 +75,14 @@ export class Streams {
   }
 }
 
-/** @param {Element} stream @param {Value} id @returns {Element | undefined} */
+/** @param {Element} stream @param {Value} id @returns {Element | null | undefined} */
 function itemOf(stream, id) {
   const item = document.getElementById(String(id));
-  if (item?.parentNode === stream) return item;
+  // Elsewhere there may be another one: what goes from one stream to the next is in both between their steps.
+  return item && [item, ...(item.parentNode === stream ? [] : stream.children)].find((one) => one.parentNode === stream && attribute(one, "id") === String(id));
 }
 
-/** @param {(ChildNode | undefined)[]} nodes */
+/** @param {(ChildNode | null | undefined)[]} nodes */
 function drop(nodes) {
   for (const node of nodes) {
     touch(node?.parentNode);

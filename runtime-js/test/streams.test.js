@@ -85,6 +85,15 @@ describe("a step", () => {
     expect($("#log").children).toHaveLength(0);
   });
 
+  test.each([["messages", "side"], ["side", "messages"]])("finds its own item where another one has that id: from %s to %s", (from, to) => {
+    open(`<ul id="messages" data-lv-stream></ul><ul id="side" data-lv-stream></ul>`);
+    patch([from, wire.STREAM, [[0, items("card", "x")]]]);
+    patch([to, wire.STREAM, [[0, items("card")]]], [from, wire.STREAM, [[4, "card"]]]);
+    expect([$(`#${from}`).innerHTML, $(`#${to}`).innerHTML]).toEqual([items("x"), items("card")]);
+    patch([from, wire.STREAM, [[3, items("card")]]], [to, wire.STREAM, [[3, `<li id="card">new</li>`]]]);
+    expect([$(`#${from}`).innerHTML, $(`#${to}`).innerHTML]).toEqual([items("x", "card"), `<li id="card">new</li>`]);
+  });
+
   test("parses rows as rows", () => {
     open(`<table><tbody id="log" data-lv-stream></tbody></table>`);
     stream([0, `<tr id="r"><td>1</td></tr>`]);
