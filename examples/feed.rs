@@ -9,6 +9,7 @@
 mod look;
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
@@ -18,10 +19,16 @@ use mizu::Document;
 use mizu::prelude::*;
 
 /// What is published. In an `Arc` it is decoded once a server and shared by all who see it.
-#[derive(PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Item {
     id: uuid::Uuid,
     text: String,
+}
+
+impl Hash for Item {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
 }
 
 /// What one visit shows, the newest first. Two that show the same items are equal.

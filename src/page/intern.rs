@@ -3,9 +3,9 @@
 //! What is found to be the same is compared byte by byte: a hash alone could show one person's page to another. Only what is
 //! large enough to be worth it is looked for.
 
-use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
 
+use foldhash::HashMap;
 use parking_lot::Mutex;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -27,6 +27,16 @@ struct Shelf {
     many: usize,
 }
 
+impl Shelf {
+    fn add(&mut self, hash: u64, node: &Arc<Node>) {
+        self.known.insert(hash, Arc::downgrade(node));
+        if self.known.len() >= self.many.max(FEW) {
+            self.known.retain(|_, node| node.strong_count() > 0);
+            self.many = 2 * self.known.len();
+        }
+    }
+}
+
 /// Guards which renderings are known; held for one lookup, now and then to forget some.
 static SHELF: LazyLock<[Mutex<Shelf>; SHELVES]> = LazyLock::new(|| std::array::from_fn(|_| Mutex::default()));
 
@@ -45,20 +55,24 @@ pub(crate) fn intern(node: Arc<Node>) -> Arc<Node> {
     }
     let hash = hash(&node, *SEED);
     let shelf = &SHELF[hash as usize % SHELVES];
-    let known = shelf.lock().known.get(&hash).and_then(Weak::upgrade);
-    if let Some(known) = known.filter(|known| same(known, &node)) {
+    let known = {
+        let mut shelf = shelf.lock();
+        let known = shelf.known.get(&hash).and_then(Weak::upgrade);
+        if known.is_none() {
+            shelf.add(hash, &node);
+        }
+        known
+    };
+    let Some(known) = known else { return node };
+    if same(&known, &node) {
         // What was found out of the one holds for the other.
         if let (Some(index), None) = (node.index.get(), known.index.get()) {
             _ = known.index.set(index.clone());
         }
         return known;
     }
-    let mut shelf = shelf.lock();
-    shelf.known.insert(hash, Arc::downgrade(&node));
-    if shelf.known.len() >= shelf.many.max(FEW) {
-        shelf.known.retain(|_, node| node.strong_count() > 0);
-        shelf.many = 2 * shelf.known.len();
-    }
+    // Another one of the same hash: the newer is the likelier to be shown again.
+    shelf.lock().add(hash, &node);
     node
 }
 

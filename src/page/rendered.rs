@@ -8,10 +8,11 @@
 //! what their HTML does. A [`Part`] is what both a region and a row are to whoever compares or sends them.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use foldhash::{HashMap, HashMapExt};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The id of the region that is the whole page.
@@ -21,7 +22,7 @@ pub(crate) const ROOT: &str = "lv-root";
 pub(crate) const FLASH: &str = "lv-flash";
 
 /// Rows in a block.
-pub(crate) const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 32;
 
 /// How a part relates to the element that carries its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
